@@ -1,0 +1,205 @@
+package v1
+
+import "time"
+
+// Problem is one error for people and programs: a stable code, what failed,
+// and what to do about it. It never holds a secret.
+type Problem struct {
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Target  string   `json:"target,omitempty"` // the resource it is about
+	Actions []string `json:"actions,omitempty"`
+	// Retryable says whether the same request may succeed later unchanged.
+	Retryable bool `json:"retryable,omitempty"`
+}
+
+// Warning is something that was not protected or not restored, with the reason.
+type Warning struct {
+	Resource string  `json:"resource"` // "group/Kind namespace/name" or a namespace
+	Problem  Problem `json:"problem"`
+}
+
+// Progress is what a running operation has done so far. Zero totals mean that
+// the total is not known yet.
+type Progress struct {
+	Phase      string `json:"phase,omitempty"` // one word a person can read
+	ItemsDone  int64  `json:"itemsDone,omitempty"`
+	ItemsTotal int64  `json:"itemsTotal,omitempty"`
+	BytesDone  int64  `json:"bytesDone,omitempty"`
+	BytesTotal int64  `json:"bytesTotal,omitempty"`
+}
+
+// StorageLocation is the backup storage location: one container of objects.
+type StorageLocation struct {
+	// URL is file:///absolute/folder (a directory store) or
+	// https://account.host/container (Azure Blob; http for an emulator).
+	URL string `json:"url"`
+	// Account and Key authenticate at Azure Blob (shared key); empty for a directory.
+	Account string `json:"account,omitempty"`
+	Key     string `json:"key,omitempty"`
+}
+
+// RepositoryGrant gives access to one repository inside a storage location for
+// the time of one operation. Key must stay in memory or in a Secret that is
+// deleted with the operation.
+type RepositoryGrant struct {
+	Prefix string `json:"prefix"` // object name prefix, ends with "/"
+	Key    []byte `json:"key"`    // 32 bytes, the repository's data key
+}
+
+// InstallExtension is the spec of KindInstallExtension.
+type InstallExtension struct {
+	Name          string          `json:"name"`          // extension resource name
+	ExtensionType string          `json:"extensionType"` // Microsoft.DataProtection.Kubernetes
+	Version       string          `json:"version,omitempty"`
+	Token         string          `json:"token"`        // one-time enrolment token for the extension's agent
+	AgentAddress  string          `json:"agentAddress"` // https://host:port the extension's agent calls
+	ServiceCA     string          `json:"serviceCa"`    // PEM to trust it by
+	Location      StorageLocation `json:"location"`
+	// Settings are the configuration settings under their long names, such as
+	// resources.limits.memory.
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// DeleteExtension is the spec of KindDeleteExtension.
+type DeleteExtension struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force,omitempty"`
+}
+
+// ExtensionResult is the result of KindInstallExtension.
+type ExtensionResult struct {
+	Version  string   `json:"version"`
+	Statuses []Health `json:"statuses,omitempty"`
+}
+
+// Selection says which objects of a cluster, or of a recovery point, are meant.
+type Selection struct {
+	// IncludedNamespaces empty means all, also future ones; ExcludedNamespaces
+	// wins. kube-system, kube-public, kube-node-lease and the extension's own
+	// namespace are never included.
+	IncludedNamespaces []string `json:"includedNamespaces,omitempty"`
+	ExcludedNamespaces []string `json:"excludedNamespaces,omitempty"`
+	// Resource types are written "v1/Secret", "apps/v1/Deployment", "Secret",
+	// "secrets" or "deployments.apps"; versions are ignored.
+	IncludedResourceTypes []string `json:"includedResourceTypes,omitempty"`
+	ExcludedResourceTypes []string `json:"excludedResourceTypes,omitempty"`
+	// LabelSelectors are combined with AND; each is "key=value", "key!=value"
+	// or "key:value".
+	LabelSelectors               []string `json:"labelSelectors,omitempty"`
+	IncludeClusterScopeResources bool     `json:"includeClusterScopeResources,omitempty"`
+}
+
+// Backup is the spec of KindBackup and KindValidateBackup.
+type Backup struct {
+	InstanceID      string          `json:"instanceId"`
+	RecoveryPointID string          `json:"recoveryPointId"` // 32 hex digits, chosen by the service
+	Selection       Selection       `json:"selection"`
+	SnapshotVolumes bool            `json:"snapshotVolumes"`
+	Repository      RepositoryGrant `json:"repository"`
+}
+
+// VolumeState says whether a volume is protected by a recovery point.
+type VolumeState string
+
+// Volume states. A skipped volume has a reason code.
+const (
+	VolumeProtected VolumeState = "Protected"
+	VolumeSkipped   VolumeState = "Skipped"
+)
+
+// Volume is one persistent volume claim in a recovery point.
+type Volume struct {
+	Namespace      string      `json:"namespace"`
+	Claim          string      `json:"claim"`
+	State          VolumeState `json:"state"`
+	ReasonCode     string      `json:"reasonCode,omitempty"` // when Skipped
+	Reason         string      `json:"reason,omitempty"`
+	Driver         string      `json:"driver,omitempty"`
+	SnapshotHandle string      `json:"snapshotHandle,omitempty"`
+	StorageClass   string      `json:"storageClass,omitempty"`
+	VolumeMode     string      `json:"volumeMode,omitempty"` // Filesystem or Block
+	FSType         string      `json:"fsType,omitempty"`
+	SizeBytes      int64       `json:"sizeBytes,omitempty"` // size of the source volume
+	// RestoreSizeBytes is the least size of a volume made from the snapshot.
+	RestoreSizeBytes int64     `json:"restoreSizeBytes,omitempty"`
+	CutAt            time.Time `json:"cutAt,omitzero"` // when the snapshot was taken
+}
+
+// BackupResult is the result of KindBackup.
+type BackupResult struct {
+	RecoveryPointID string    `json:"recoveryPointId"`
+	CutAt           time.Time `json:"cutAt"` // the moment the recovery point stands for
+	Objects         int64     `json:"objects"`
+	BytesStored     int64     `json:"bytesStored"`
+	Namespaces      []string  `json:"namespaces"`
+	Volumes         []Volume  `json:"volumes,omitempty"`
+}
+
+// ConflictPolicy says what a restore does with an object that exists already.
+type ConflictPolicy string
+
+// Skip leaves it untouched; Patch sets its mutable fields to the backed-up values.
+const (
+	ConflictSkip  ConflictPolicy = "Skip"
+	ConflictPatch ConflictPolicy = "Patch"
+)
+
+// Restore is the spec of KindRestore and KindValidateRestore.
+type Restore struct {
+	InstanceID        string            `json:"instanceId"` // the source
+	RecoveryPointID   string            `json:"recoveryPointId"`
+	Selection         Selection         `json:"selection"`
+	NamespaceMappings map[string]string `json:"namespaceMappings,omitempty"`
+	ConflictPolicy    ConflictPolicy    `json:"conflictPolicy"`
+	// RestoreVolumeData false restores claims empty.
+	RestoreVolumeData bool            `json:"restoreVolumeData"`
+	Repository        RepositoryGrant `json:"repository"`
+	// Location is set when the recovery point lies in another storage location
+	// than the extension's own.
+	Location *StorageLocation `json:"location,omitempty"`
+}
+
+// ItemAction says what a restore did with one object.
+type ItemAction string
+
+// Item actions.
+const (
+	ItemCreated   ItemAction = "Created"
+	ItemPatched   ItemAction = "Patched"
+	ItemUnchanged ItemAction = "Unchanged"
+	ItemSkipped   ItemAction = "Skipped"
+	ItemFailed    ItemAction = "Failed"
+)
+
+// Item is the result line of one object.
+type Item struct {
+	Resource  string     `json:"resource"` // "apps/Deployment"
+	Namespace string     `json:"namespace,omitempty"`
+	Name      string     `json:"name"`
+	Action    ItemAction `json:"action"`
+	Code      string     `json:"code,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+}
+
+// RestoreResult is the result of KindRestore and, as a plan, of KindValidateRestore.
+type RestoreResult struct {
+	Created   int64 `json:"created"`
+	Patched   int64 `json:"patched"`
+	Unchanged int64 `json:"unchanged"`
+	Skipped   int64 `json:"skipped"`
+	Failed    int64 `json:"failed"`
+	Volumes   int64 `json:"volumes"` // restored with data
+	// Items lists what was not simply created, at most 1,000 lines; Omitted
+	// counts the rest.
+	Items   []Item `json:"items,omitempty"`
+	Omitted int64  `json:"omitted,omitempty"`
+}
+
+// DeleteRecoveryPoint is the spec of KindDeleteRecoveryPoint: its snapshots,
+// then its manifest.
+type DeleteRecoveryPoint struct {
+	InstanceID      string          `json:"instanceId"`
+	RecoveryPointID string          `json:"recoveryPointId"`
+	Repository      RepositoryGrant `json:"repository"`
+}
