@@ -77,6 +77,8 @@ type ClaimRequest struct {
 }
 
 // Health reports whether the extension can work, and why not.
+//
+// +kubebuilder:object:generate=true
 type Health struct {
 	Healthy  bool      `json:"healthy"`
 	Problems []Problem `json:"problems,omitempty"`

@@ -4,6 +4,8 @@ import "time"
 
 // Problem is one error for people and programs: a stable code, what failed,
 // and what to do about it. It never holds a secret.
+//
+// +kubebuilder:object:generate=true
 type Problem struct {
 	Code    string   `json:"code"`
 	Message string   `json:"message"`
@@ -14,6 +16,8 @@ type Problem struct {
 }
 
 // Warning is something that was not protected or not restored, with the reason.
+//
+// +kubebuilder:object:generate=true
 type Warning struct {
 	Resource string  `json:"resource"` // "group/Kind namespace/name" or a namespace
 	Problem  Problem `json:"problem"`
@@ -21,6 +25,8 @@ type Warning struct {
 
 // Progress is what a running operation has done so far. Zero totals mean that
 // the total is not known yet.
+//
+// +kubebuilder:object:generate=true
 type Progress struct {
 	Phase      string `json:"phase,omitempty"` // one word a person can read
 	ItemsDone  int64  `json:"itemsDone,omitempty"`
@@ -30,6 +36,8 @@ type Progress struct {
 }
 
 // StorageLocation is the backup storage location: one container of objects.
+//
+// +kubebuilder:object:generate=true
 type StorageLocation struct {
 	// URL is file:///absolute/folder (a directory store) or
 	// https://account.host/container (Azure Blob; http for an emulator).
@@ -42,9 +50,11 @@ type StorageLocation struct {
 // RepositoryGrant gives access to one repository inside a storage location for
 // the time of one operation. Key must stay in memory or in a Secret that is
 // deleted with the operation.
+//
+// +kubebuilder:object:generate=true
 type RepositoryGrant struct {
-	Prefix string `json:"prefix"` // object name prefix, ends with "/"
-	Key    []byte `json:"key"`    // 32 bytes, the repository's data key
+	Prefix string `json:"prefix"`        // object name prefix, ends with "/"
+	Key    []byte `json:"key,omitempty"` // 32 bytes, the repository's data key; never in a custom resource
 }
 
 // InstallExtension is the spec of KindInstallExtension.
@@ -74,6 +84,8 @@ type ExtensionResult struct {
 }
 
 // Selection says which objects of a cluster, or of a recovery point, are meant.
+//
+// +kubebuilder:object:generate=true
 type Selection struct {
 	// IncludedNamespaces empty means all, also future ones; ExcludedNamespaces
 	// wins. kube-system, kube-public, kube-node-lease and the extension's own
@@ -91,6 +103,8 @@ type Selection struct {
 }
 
 // Backup is the spec of KindBackup and KindValidateBackup.
+//
+// +kubebuilder:object:generate=true
 type Backup struct {
 	InstanceID      string          `json:"instanceId"`
 	RecoveryPointID string          `json:"recoveryPointId"` // 32 hex digits, chosen by the service
@@ -122,18 +136,26 @@ type Volume struct {
 	FSType         string      `json:"fsType,omitempty"`
 	SizeBytes      int64       `json:"sizeBytes,omitempty"` // size of the source volume
 	// RestoreSizeBytes is the least size of a volume made from the snapshot.
-	RestoreSizeBytes int64     `json:"restoreSizeBytes,omitempty"`
-	CutAt            time.Time `json:"cutAt,omitzero"` // when the snapshot was taken
+	RestoreSizeBytes int64 `json:"restoreSizeBytes,omitempty"`
+	// CutAt is when the snapshot was taken.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	CutAt time.Time `json:"cutAt,omitzero"`
 }
 
 // BackupResult is the result of KindBackup.
 type BackupResult struct {
-	RecoveryPointID string    `json:"recoveryPointId"`
-	CutAt           time.Time `json:"cutAt"` // the moment the recovery point stands for
-	Objects         int64     `json:"objects"`
-	BytesStored     int64     `json:"bytesStored"`
-	Namespaces      []string  `json:"namespaces"`
-	Volumes         []Volume  `json:"volumes,omitempty"`
+	RecoveryPointID string `json:"recoveryPointId"`
+	// CutAt is the moment the recovery point stands for.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	CutAt       time.Time `json:"cutAt"`
+	Objects     int64     `json:"objects"`
+	BytesStored int64     `json:"bytesStored"`
+	Namespaces  []string  `json:"namespaces"`
+	Volumes     []Volume  `json:"volumes,omitempty"`
 }
 
 // ConflictPolicy says what a restore does with an object that exists already.
@@ -146,6 +168,8 @@ const (
 )
 
 // Restore is the spec of KindRestore and KindValidateRestore.
+//
+// +kubebuilder:object:generate=true
 type Restore struct {
 	InstanceID        string            `json:"instanceId"` // the source
 	RecoveryPointID   string            `json:"recoveryPointId"`
@@ -173,6 +197,8 @@ const (
 )
 
 // Item is the result line of one object.
+//
+// +kubebuilder:object:generate=true
 type Item struct {
 	Resource  string     `json:"resource"` // "apps/Deployment"
 	Namespace string     `json:"namespace,omitempty"`
@@ -183,6 +209,8 @@ type Item struct {
 }
 
 // RestoreResult is the result of KindRestore and, as a plan, of KindValidateRestore.
+//
+// +kubebuilder:object:generate=true
 type RestoreResult struct {
 	Created   int64 `json:"created"`
 	Patched   int64 `json:"patched"`
@@ -198,6 +226,8 @@ type RestoreResult struct {
 
 // DeleteRecoveryPoint is the spec of KindDeleteRecoveryPoint: its snapshots,
 // then its manifest.
+//
+// +kubebuilder:object:generate=true
 type DeleteRecoveryPoint struct {
 	InstanceID      string          `json:"instanceId"`
 	RecoveryPointID string          `json:"recoveryPointId"`
