@@ -49,7 +49,8 @@ type Job struct {
 	Args      json.RawMessage
 	NotBefore time.Time // zero means at once
 	// UniqueKey, when not empty, makes Enqueue a no-op while a job of the same
-	// kind and key waits.
+	// kind and key waits, except that the earlier of the two NotBefore holds: to
+	// enqueue again is to wake it.
 	UniqueKey string
 }
 

@@ -1,0 +1,31 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"embed"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+)
+
+// migrations holds one folder of schema changes per dialect.
+//
+//go:embed migrations
+var migrations embed.FS
+
+// dialect is everything in which one database differs from another; the rest
+// of the package is one code path.
+type dialect struct {
+	name  string
+	goose goose.Dialect
+	// bind rewrites the "?" placeholders of a statement.
+	bind func(statement string) string
+	// update are the options that make a writing transaction serialisable.
+	update *sql.TxOptions
+	// again says whether a transaction failed only because of another one and
+	// succeeds when it is run once more.
+	again func(error) bool
+}
+
+// schema returns the dialect's migrations.
+func (d dialect) schema() (fs.FS, error) { return fs.Sub(migrations, "migrations/"+d.name) }
