@@ -1,0 +1,134 @@
+package backup
+
+// Code is a stable error code that users may match on. It is spelled as Azure
+// Backup spells it where that service has one.
+type Code string
+
+// Codes of the extension's health.
+const (
+	CodeListExtensions            Code = "KubernetesBackupListExtensionsError"
+	CodeExtensionNotFound         Code = "UserErrorKubernetesBackupExtensionNotFoundError"
+	CodeExtensionHasErrors        Code = "UserErrorKubernetesBackupExtensionHasErrors"
+	CodeExtensionIdentityNotFound Code = "UserErrorKubernetesBackupExtensionIdentityNotFound"
+	CodeExtensionUnhealthy        Code = "UserErrorKubernetesBackupExtensionUnhealthy"
+	CodeTrackingTimeout           Code = "KubernetesBackupCustomResourcesTrackingTimeOutError"
+)
+
+// Codes of the backup storage location and the snapshot resource group.
+const (
+	CodeNoDefaultLocation      Code = "UserErrorNoDefaultBackupStorageLocationFound"
+	CodeLocationNotReady       Code = "UserErrorBackupStorageLocationNotReady"
+	CodeLocationMissingRole    Code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
+	CodeSnapshotGroupLocked    Code = "UserErrorSnapshotResourceGroupHasLocks"
+	CodeSnapshotGroupMissing   Code = "UserErrorSnapshotResourceGroupNotFound"
+	CodeSnapshotGroupImmutable Code = "UserErrorSnapshotResourceGroupCannotBeChanged"
+	CodeContainerNotFound      Code = "UserErrorBackupStorageLocationContainerNotFound"
+	CodeContainerUnreachable   Code = "UserErrorBackupStorageLocationUnreachable"
+	CodeContainerShared        Code = "UserErrorBackupStorageLocationSharedWithAnotherCluster"
+	CodeContainerNotEmpty      Code = "UserWarningBackupStorageLocationNotEmpty"
+	CodeAccountUnsuitable      Code = "UserErrorStorageAccountTypeNotSupported"
+	CodeAccountRegion          Code = "UserErrorStorageAccountInAnotherRegion"
+)
+
+// Codes of identity and authorization.
+const (
+	CodeVaultIdentityOff      Code = "UserErrorSystemIdentityNotEnabledWithVault"
+	CodeUserIdentityNotFound  Code = "UserErrorUserIdentityNotFoundOrNotAssociatedWithVault"
+	CodeVaultMissingRole      Code = "UserErrorVaultMSIMissingPermissions"
+	CodeClusterMissingRole    Code = "UserErrorClusterMSIMissingPermissionsOnSnapshotResourceGroup"
+	CodeTrustedAccessMissing  Code = "UserErrorTrustedAccessRoleBindingNotFound"
+	CodeLinkedAuthorization   Code = "LinkedAuthorizationFailed"
+	CodeClusterNotConnected   Code = "UserErrorClusterNotConnected"
+	CodeClusterRegionMismatch Code = "UserErrorClusterInAnotherRegion"
+)
+
+// Codes of vaults, policies, instances and jobs.
+const (
+	CodeInvalidInput              Code = "BMSUserErrorInvalidInput"
+	CodeResourceNotFound          Code = "UserErrorGenericResourceNotFound"
+	CodeVaultNotEmpty             Code = "UserErrorVaultHasProtectedItems"
+	CodePolicyInUse               Code = "UserErrorPolicyHasProtectedItems"
+	CodePolicyImmutable           Code = "UserErrorPolicyCannotBeModified"
+	CodeDuplicateInstance         Code = "UserErrorDatasourceAlreadyProtectedWithPolicy"
+	CodeInvalidTransition         Code = "UserErrorOperationNotAllowedInCurrentState"
+	CodeTooManyBackups            Code = "UserErrorMaxOnDemandBackupsPerDayReached"
+	CodeTooManyRestores           Code = "UserErrorMaxRestoresPerDayReached"
+	CodeTooManyPolicies           Code = "UserErrorMaxPoliciesPerVaultReached"
+	CodeTooManyInstances          Code = "UserErrorMaxInstancesPerVaultReached"
+	CodeSoftDeleteAlwaysOn        Code = "BMSUserErrorDisablingSoftDeleteStateNotAllowed"
+	CodeIrreversible              Code = "UserErrorIrreversibleSettingCannotBeChanged"
+	CodeVaultTierUnsupported      Code = "DppUserErrorVaultTierPolicyNotSupported"
+	CodeNotSupported              Code = "UserErrorFeatureNotSupported"
+	CodeDependentResources        Code = "UserErrorResourceInUse"
+	CodeExtensionAlreadyInstalled Code = "UserErrorExtensionAlreadyInstalled"
+	CodeInternal                  Code = "InternalServerError"
+)
+
+// Codes of warnings: the job ends with them and still yields a recovery point.
+const (
+	CodeGenericWarning Code = "KubernetesBackupGenericWarning"
+	CodeHookFailed     Code = "UserErrorHookExecutionFailed"
+)
+
+// codeFacts is what is known of a code apart from the message.
+type codeFacts struct {
+	actions   []string
+	retryable bool
+}
+
+func act(actions ...string) codeFacts   { return codeFacts{actions: actions} }
+func later(actions ...string) codeFacts { return codeFacts{actions: actions, retryable: true} }
+
+// codes holds the recommended actions of every code.
+var codes = map[Code]codeFacts{
+	CodeListExtensions:            act("Remove the vault's Reader role on the cluster and assign it again."),
+	CodeExtensionNotFound:         act("Install the backup extension on the cluster, then try again."),
+	CodeExtensionHasErrors:        act("Read the extension's statuses, delete the extension and install it again."),
+	CodeExtensionIdentityNotFound: act("Delete the extension and install it again, so that it gets a new identity."),
+	CodeExtensionUnhealthy:        later("Wait until the extension reports healthy, or correct its roles, then try again."),
+	CodeTrackingTimeout:           later("Check the pods of the extension's namespace; add a node or raise the extension's limits."),
+
+	CodeNoDefaultLocation:      act("Install the extension again with a storage account and a container."),
+	CodeLocationNotReady:       later("Assign Storage Blob Data Contributor on the storage account to the extension's identity, or wait until the assignment takes effect."),
+	CodeLocationMissingRole:    act("Assign Storage Blob Data Contributor on the storage account to the extension's identity."),
+	CodeSnapshotGroupLocked:    act("Use another snapshot resource group, or remove the lock."),
+	CodeSnapshotGroupMissing:   act("Create the snapshot resource group, or name one that exists."),
+	CodeSnapshotGroupImmutable: act("Keep the snapshot resource group that was given when protection was configured."),
+	CodeContainerNotFound:      act("Create the container in the storage account first, then try again."),
+	CodeContainerUnreachable:   later("Check the address and the key of the storage account, and that the service can reach it."),
+	CodeContainerShared:        act("Give every cluster a container of its own."),
+	CodeContainerNotEmpty:      act("Prefer an empty container; what is in it is left untouched."),
+	CodeAccountUnsuitable:      act("Use a storage account of kind StorageV2 with a Standard SKU."),
+	CodeAccountRegion:          act("Use a storage account in the cluster's region."),
+
+	CodeVaultIdentityOff:      act("Enable the vault's system-assigned identity and grant it the roles again."),
+	CodeUserIdentityNotFound:  act("Attach the user-assigned identity to the vault and update the backup instance."),
+	CodeVaultMissingRole:      later("Assign the missing role to the vault's identity; a new assignment takes a few minutes."),
+	CodeClusterMissingRole:    later("Assign Contributor on the snapshot resource group to the cluster's identity."),
+	CodeTrustedAccessMissing:  act("Create a trusted access role binding from the vault to the cluster with the role Microsoft.DataProtection/backupVaults/backup-operator."),
+	CodeLinkedAuthorization:   act("Ask for the Reader role on the backed-up cluster."),
+	CodeClusterNotConnected:   later("Check that the cluster runs and that its connector can reach the service."),
+	CodeClusterRegionMismatch: act("Use a vault in the cluster's region."),
+
+	CodeInvalidInput:              act("Check the required inputs and try again."),
+	CodeResourceNotFound:          act("Check the id of the resource and that it exists."),
+	CodeVaultNotEmpty:             act("Delete the vault's backup instances and backup policies first."),
+	CodePolicyInUse:               act("Point the backup instances at another policy, or delete them, first."),
+	CodePolicyImmutable:           act("Create another policy and point the backup instances at it."),
+	CodeDuplicateInstance:         act("Use another policy, or another vault, to protect the cluster a second time."),
+	CodeInvalidTransition:         later("Wait for the running operation to end and check the protection state."),
+	CodeTooManyBackups:            later("Wait; 10 on-demand backups of an instance may be started in 24 hours."),
+	CodeTooManyRestores:           later("Wait; 10 restores of an instance may be started in 24 hours."),
+	CodeTooManyPolicies:           act("Use another vault; a vault holds at most 5,000 policies."),
+	CodeTooManyInstances:          act("Use another vault; a vault holds at most 5,000 backup instances."),
+	CodeSoftDeleteAlwaysOn:        act("Keep soft delete as it is; AlwaysOn cannot be taken back."),
+	CodeIrreversible:              act("Keep the setting; it cannot be taken back."),
+	CodeVaultTierUnsupported:      act("Remove the rule that keeps recovery points in the vault tier."),
+	CodeNotSupported:              act("Leave the feature out of the request."),
+	CodeDependentResources:        act("Delete what uses the resource first."),
+	CodeExtensionAlreadyInstalled: act("Use the extension that is installed, or delete it first."),
+	CodeInternal:                  later("Try again; when it happens again, read the service's log."),
+
+	CodeGenericWarning: act("Read the reason, mend it, and apply or back up the object again."),
+	CodeHookFailed:     act("Mend the hook's command and try again."),
+}

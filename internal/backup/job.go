@@ -1,0 +1,150 @@
+package backup
+
+import "time"
+
+// Job is one piece of work that users watch: a backup, a restore or a
+// configuration of protection.
+type Job struct {
+	Meta
+	InstanceID   string     `json:"instanceId"`
+	InstanceName string     `json:"instanceName"` // friendly name
+	Datasource   Datasource `json:"datasource"`
+	PolicyID     string     `json:"policyId,omitempty"`
+	Kind         JobKind    `json:"kind"`
+	Status       JobStatus  `json:"status"`
+	Started      time.Time  `json:"started"`
+	Ended        time.Time  `json:"ended,omitzero"` // zero while in progress
+	// UserTriggered is false for scheduled work.
+	UserTriggered bool   `json:"userTriggered"`
+	ActivityID    string `json:"activityId"` // GUID shown to support
+	StartedBy     string `json:"startedBy,omitempty"`
+	// OperationID is the API operation to end with the job; empty when nobody waits.
+	OperationID string `json:"operationId,omitempty"`
+	// RuleName and Tag are set on backups: the backup rule, and the retention
+	// rule the recovery point falls under ("" lets the policy choose).
+	RuleName string `json:"ruleName,omitempty"`
+	Tag      string `json:"tag,omitempty"`
+	// RecoveryPointID is what a backup makes and what a restore reads; 32 hex digits.
+	RecoveryPointID string          `json:"recoveryPointId,omitempty"`
+	RecoveryPointAt time.Time       `json:"recoveryPointAt,omitzero"`
+	Restore         *RestoreRequest `json:"restore,omitempty"`
+	Progress        Progress        `json:"progress,omitzero"`
+	Tasks           []Task          `json:"tasks,omitempty"`
+	Warnings        []Warning       `json:"warnings,omitempty"`
+	Problem         *Problem        `json:"problem,omitempty"` // when failed
+	// Details are further facts for people, such as the counts of a restore.
+	Details         map[string]string `json:"details,omitempty"`
+	CancelRequested bool              `json:"cancelRequested,omitempty"`
+}
+
+// JobKind is what a job does.
+type JobKind string
+
+// Job kinds.
+const (
+	JobBackup    JobKind = "Backup"
+	JobRestore   JobKind = "Restore"
+	JobConfigure JobKind = "ConfigureBackup"
+	JobDelete    JobKind = "DeleteBackup"
+)
+
+// JobStatus is how a job stands.
+type JobStatus string
+
+// Job statuses. The first two are not the end.
+const (
+	JobInProgress            JobStatus = "InProgress"
+	JobCancelling            JobStatus = "Cancelling"
+	JobCompleted             JobStatus = "Completed"
+	JobCompletedWithWarnings JobStatus = "CompletedWithWarnings"
+	JobFailed                JobStatus = "Failed"
+	JobCancelled             JobStatus = "Cancelled"
+)
+
+// Terminal says whether the job has ended.
+func (s JobStatus) Terminal() bool { return s != JobInProgress && s != JobCancelling }
+
+// Progress is what a running job has done so far. Zero totals are not known yet.
+type Progress struct {
+	Phase      string `json:"phase,omitempty"`
+	ItemsDone  int64  `json:"itemsDone,omitempty"`
+	ItemsTotal int64  `json:"itemsTotal,omitempty"`
+	BytesDone  int64  `json:"bytesDone,omitempty"`
+	BytesTotal int64  `json:"bytesTotal,omitempty"`
+}
+
+// Task is one step of a job that people see.
+type Task struct {
+	Name   string    `json:"name"` // such as "Trigger Backup"
+	Status JobStatus `json:"status"`
+}
+
+// Complete ends the job well; with warnings when there are any. A job that has
+// ended stays as it is.
+func (j *Job) Complete(now time.Time, warnings []Warning) {
+	if j.Status.Terminal() {
+		return
+	}
+	j.Warnings = append(j.Warnings, warnings...)
+	status := JobCompleted
+	if len(j.Warnings) > 0 {
+		status = JobCompletedWithWarnings
+	}
+	j.end(now, status)
+}
+
+// Fail ends the job badly. A job that has ended stays as it is.
+func (j *Job) Fail(now time.Time, p *Problem) {
+	if j.Status.Terminal() {
+		return
+	}
+	j.Problem = p
+	j.end(now, JobFailed)
+}
+
+// Cancel ends the job as called off. A job that has ended stays as it is.
+func (j *Job) Cancel(now time.Time) {
+	if !j.Status.Terminal() {
+		j.end(now, JobCancelled)
+	}
+}
+
+func (j *Job) end(now time.Time, status JobStatus) {
+	j.Status, j.Ended = status, now.UTC()
+	for i := range j.Tasks {
+		if !j.Tasks[i].Status.Terminal() {
+			j.Tasks[i].Status = status
+		}
+	}
+}
+
+// Duration is how long the job took; zero while it runs.
+func (j *Job) Duration() time.Duration {
+	if j.Ended.IsZero() {
+		return 0
+	}
+	return j.Ended.Sub(j.Started)
+}
+
+// MaxPerDay is how many on-demand backups, and how many restores, of one
+// instance may be started within 24 hours.
+const MaxPerDay = 10
+
+// CheckDaily returns a problem when as many jobs of the kind as allowed were
+// started by users in the 24 hours before now.
+func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
+	count := 0
+	for _, j := range jobs {
+		if j.Kind == kind && j.UserTriggered && j.Started.After(now.Add(-24*time.Hour)) {
+			count++
+		}
+	}
+	if count < MaxPerDay {
+		return nil
+	}
+	code, what := CodeTooManyBackups, "on-demand backups"
+	if kind == JobRestore {
+		code, what = CodeTooManyRestores, "restores"
+	}
+	return NewProblem(code, "", "%d %s of this instance were started in the last 24 hours, which is the most allowed", count, what)
+}

@@ -1,0 +1,102 @@
+package backup
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Period is an ISO 8601 duration such as P7D, P1M or PT4H.
+type Period struct {
+	Years, Months, Days int // weeks are counted as 7 days
+	Clock               time.Duration
+}
+
+var isoPeriod = regexp.MustCompile(`^P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?(T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,5})(?:\.\d{1,9})?S)?)?$`)
+
+// ParsePeriod parses an ISO 8601 duration; it must not be zero or negative.
+func ParsePeriod(text string) (Period, error) {
+	m := isoPeriod.FindStringSubmatch(text)
+	if m == nil || m[5] == "T" {
+		return Period{}, fmt.Errorf("%q is not an ISO 8601 duration such as P7D", text)
+	}
+	n := func(i int) int { v, _ := strconv.Atoi(m[i]); return v } // the pattern admits digits only
+	p := Period{Years: n(1), Months: n(2), Days: 7*n(3) + n(4)}
+	p.Clock = time.Duration(n(6))*time.Hour + time.Duration(n(7))*time.Minute + time.Duration(n(8))*time.Second
+	if p == (Period{}) {
+		return p, fmt.Errorf("%q is an empty duration", text)
+	}
+	return p, nil
+}
+
+// After returns the moment p after t, with calendar months and years.
+func (p Period) After(t time.Time) time.Time {
+	return t.AddDate(p.Years, p.Months, p.Days).Add(p.Clock)
+}
+
+// ApproxDays returns the length in days, counting months as 30 and years as 365.
+func (p Period) ApproxDays() float64 {
+	return float64(p.Years*365+p.Months*30+p.Days) + p.Clock.Hours()/24
+}
+
+// Interval is one repeating time interval of a schedule, R/<start>/<period>.
+// The repeat count is ignored: a schedule runs for ever.
+type Interval struct {
+	Start time.Time
+	Every Period
+}
+
+// ParseInterval parses a repeating interval such as
+// R/2023-01-04T09:00:00+00:00/PT4H.
+func ParseInterval(text string) (Interval, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 || !strings.HasPrefix(parts[0], "R") {
+		return Interval{}, fmt.Errorf("%q is not a repeating interval such as R/2023-01-04T09:00:00+00:00/PT4H", text)
+	}
+	start, err := parseStart(parts[1])
+	if err != nil {
+		return Interval{}, fmt.Errorf("%q has no start time: %w", text, err)
+	}
+	every, err := ParsePeriod(parts[2])
+	return Interval{Start: start, Every: every}, err
+}
+
+// parseStart accepts RFC 3339 and, as clients send it, times without seconds
+// or without a zone (which are then in UTC).
+func parseStart(text string) (time.Time, error) {
+	var first error
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04"} {
+		t, err := time.Parse(layout, text)
+		if err == nil {
+			return t, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return time.Time{}, first
+}
+
+// FormatDuration writes d as jobs show it: PT3M6.4102554S, PT0S when zero.
+func FormatDuration(d time.Duration) string {
+	if d <= 0 {
+		return "PT0S"
+	}
+	var b strings.Builder
+	b.WriteString("PT")
+	if h := d / time.Hour; h > 0 {
+		fmt.Fprintf(&b, "%dH", h)
+	}
+	if m := d % time.Hour / time.Minute; m > 0 {
+		fmt.Fprintf(&b, "%dM", m)
+	}
+	if s := (d % time.Minute).Truncate(100 * time.Nanosecond).Seconds(); s > 0 {
+		b.WriteString(strconv.FormatFloat(s, 'f', -1, 64) + "S")
+	}
+	if b.Len() == len("PT") {
+		return "PT0S"
+	}
+	return b.String()
+}

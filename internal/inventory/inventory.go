@@ -1,0 +1,74 @@
+package inventory
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+)
+
+// Labels that Collection.With looks documents up by. Values are ids as
+// backup.Key writes them.
+const (
+	LabelCluster   = "cluster"   // instances: the protected cluster
+	LabelPolicy    = "policy"    // instances
+	LabelInstance  = "instance"  // jobs
+	LabelStatus    = "status"    // jobs: backup.JobStatus
+	LabelContainer = "container" // extensions: the backup storage location
+	LabelSource    = "source"    // trusted access bindings: the vault
+)
+
+// The collections.
+var (
+	Vaults         = Collection[backup.Vault, *backup.Vault]{kind: "vault"}
+	Policies       = Collection[backup.Policy, *backup.Policy]{kind: "policy"}
+	Instances      = Collection[backup.Instance, *backup.Instance]{kind: "instance", labels: instanceLabels}
+	Jobs           = Collection[backup.Job, *backup.Job]{kind: "job", labels: jobLabels}
+	RecoveryPoints = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "recovery-point"}
+	Clusters       = Collection[backup.Cluster, *backup.Cluster]{kind: "cluster"}
+	Connections    = Collection[backup.Connection, *backup.Connection]{kind: "connection"}
+	Extensions     = Collection[backup.Extension, *backup.Extension]{kind: "extension", labels: extensionLabels}
+	Bindings       = Collection[backup.TrustedAccessBinding, *backup.TrustedAccessBinding]{kind: "trusted-access", labels: bindingLabels}
+	Accounts       = Collection[backup.StorageAccount, *backup.StorageAccount]{kind: "storage-account"}
+	Containers     = Collection[backup.Container, *backup.Container]{kind: "container"}
+	UserIdentities = Collection[backup.UserIdentity, *backup.UserIdentity]{kind: "user-identity"}
+)
+
+func instanceLabels(i *backup.Instance) map[string]string {
+	return map[string]string{LabelCluster: backup.Key(i.Datasource.ID), LabelPolicy: backup.Key(i.PolicyID)}
+}
+
+func jobLabels(j *backup.Job) map[string]string {
+	return map[string]string{LabelInstance: backup.Key(j.InstanceID), LabelStatus: string(j.Status)}
+}
+
+func extensionLabels(e *backup.Extension) map[string]string {
+	id, p := e.ContainerID()
+	if p != nil {
+		return nil
+	}
+	return map[string]string{LabelContainer: backup.Key(id)}
+}
+
+func bindingLabels(b *backup.TrustedAccessBinding) map[string]string {
+	return map[string]string{LabelSource: backup.Key(b.SourceID)}
+}
+
+// Enqueue asks for work in the transaction that changes the documents it is
+// about. While work of the same kind on the same operation or subject waits,
+// it does nothing.
+func Enqueue(tx catalog.Tx, w backup.Work) error {
+	args, err := json.Marshal(w)
+	if err != nil {
+		return fmt.Errorf("encode %s on %s: %w", w.Kind, w.Subject, err)
+	}
+	key := w.OperationID
+	if key == "" {
+		key = backup.Key(w.Subject)
+	}
+	if err := tx.Enqueue(catalog.Job{Kind: string(w.Kind), Args: args, UniqueKey: key}); err != nil {
+		return fmt.Errorf("enqueue %s on %s: %w", w.Kind, w.Subject, err)
+	}
+	return nil
+}
