@@ -15,6 +15,9 @@ type Problem struct {
 	Retryable bool `json:"retryable,omitempty"`
 }
 
+// Error makes a Problem an error, so that its code survives wrapping.
+func (p *Problem) Error() string { return p.Code + ": " + p.Message }
+
 // Warning is something that was not protected or not restored, with the reason.
 //
 // +kubebuilder:object:generate=true
