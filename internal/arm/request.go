@@ -88,6 +88,23 @@ func (r *Request) After() string { return r.after }
 // Limit is how many values a page may have, 1 to 1,000.
 func (r *Request) Limit() int { return r.limit }
 
+// readQuery fills what stands in the query and in the conditional headers.
+func (r *Request) readQuery(route *route) error {
+	version, err := apiVersion(r.Query)
+	if err != nil {
+		return err
+	}
+	if route.typ != nil {
+		if err := route.typ.accepts(version); err != nil {
+			return err
+		}
+	}
+	r.APIVersion = version
+	r.IfMatch = bareETag(r.Header.Get("If-Match"))
+	r.IfNoneMatch = bareETag(r.Header.Get("If-None-Match"))
+	return r.readPaging()
+}
+
 // readBody fills Body. PUT and PATCH must have one.
 func (r *Request) readBody(w http.ResponseWriter, in *http.Request) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, in.Body, MaxBody))
