@@ -1,0 +1,118 @@
+package v1
+
+// Instance is a backupVaults/backupInstances document.
+type Instance struct {
+	Resource
+	Properties *InstanceProperties `json:"properties,omitempty"`
+}
+
+// InstanceProperties are the properties of an instance. What the service sets
+// stands last.
+type InstanceProperties struct {
+	FriendlyName      string           `json:"friendlyName,omitempty"`
+	DataSourceInfo    *Datasource      `json:"dataSourceInfo,omitempty"`
+	DataSourceSetInfo *Datasource      `json:"dataSourceSetInfo,omitempty"`
+	PolicyInfo        *PolicyInfo      `json:"policyInfo,omitempty"`
+	IdentityDetails   *IdentityDetails `json:"identityDetails,omitempty"`
+	ValidationType    string           `json:"validationType,omitempty"`
+	ObjectType        string           `json:"objectType"` // BackupInstance
+
+	ProtectionStatus       *ProtectionStatus `json:"protectionStatus,omitempty"`
+	CurrentProtectionState string            `json:"currentProtectionState,omitempty"`
+	ProtectionErrorDetails *UserFacingError  `json:"protectionErrorDetails,omitempty"`
+	ProvisioningState      string            `json:"provisioningState,omitempty"`
+}
+
+// Object types of instances.
+const (
+	ObjectBackupInstance   = "BackupInstance"
+	ObjectDatasource       = "Datasource"
+	ObjectDatasourceSet    = "DatasourceSet"
+	ObjectOperationalStore = "AzureOperationalStoreParameters"
+	ObjectClusterBackup    = "KubernetesClusterBackupDatasourceParameters"
+)
+
+// Datasource names what is protected; a DatasourceSet has the same properties.
+type Datasource struct {
+	DatasourceType   string `json:"datasourceType,omitempty"`
+	ObjectType       string `json:"objectType,omitempty"`
+	ResourceID       string `json:"resourceID"`
+	ResourceLocation string `json:"resourceLocation,omitempty"`
+	ResourceName     string `json:"resourceName,omitempty"`
+	ResourceType     string `json:"resourceType,omitempty"`
+	ResourceURI      string `json:"resourceUri,omitempty"`
+}
+
+// PolicyInfo is the policy of an instance with its parameters.
+type PolicyInfo struct {
+	PolicyID         string            `json:"policyId"`
+	PolicyVersion    string            `json:"policyVersion"`
+	PolicyParameters *PolicyParameters `json:"policyParameters,omitempty"`
+}
+
+// PolicyParameters say where snapshots go and what is backed up.
+type PolicyParameters struct {
+	DataStoreParametersList        []DataStoreParameters  `json:"dataStoreParametersList,omitzero"`
+	BackupDatasourceParametersList []DatasourceParameters `json:"backupDatasourceParametersList,omitzero"`
+}
+
+// DataStoreParameters are AzureOperationalStoreParameters.
+type DataStoreParameters struct {
+	ObjectType      string `json:"objectType"`
+	DataStoreType   string `json:"dataStoreType"`
+	ResourceGroupID string `json:"resourceGroupId,omitempty"` // snapshot resource group
+}
+
+// DatasourceParameters are KubernetesClusterBackupDatasourceParameters. Lists
+// that were not sent are null.
+type DatasourceParameters struct {
+	ObjectType                   string          `json:"objectType"`
+	SnapshotVolumes              *bool           `json:"snapshotVolumes"`
+	IncludeClusterScopeResources *bool           `json:"includeClusterScopeResources"`
+	IncludedVolumeTypes          []string        `json:"includedVolumeTypes"`
+	IncludedNamespaces           []string        `json:"includedNamespaces"`
+	ExcludedNamespaces           []string        `json:"excludedNamespaces"`
+	IncludedResourceTypes        []string        `json:"includedResourceTypes"`
+	ExcludedResourceTypes        []string        `json:"excludedResourceTypes"`
+	LabelSelectors               []string        `json:"labelSelectors"`
+	BackupHookReferences         []NamespacedRef `json:"backupHookReferences"`
+}
+
+// NamespacedRef names an object in a cluster.
+type NamespacedRef struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+}
+
+// IdentityDetails say which of the vault's identities an instance uses.
+type IdentityDetails struct {
+	UseSystemAssignedIdentity  *bool  `json:"useSystemAssignedIdentity,omitempty"`
+	UserAssignedIdentityArmURL string `json:"userAssignedIdentityArmUrl,omitempty"`
+}
+
+// ProtectionStatus is how far an instance is protected.
+type ProtectionStatus struct {
+	Status       string           `json:"status"`
+	ErrorDetails *UserFacingError `json:"errorDetails,omitempty"`
+}
+
+// ValidateForBackupRequest is the body of validateForBackup.
+type ValidateForBackupRequest struct {
+	BackupInstance *InstanceProperties `json:"backupInstance"`
+}
+
+// TriggerBackupRequest is the body of backup.
+type TriggerBackupRequest struct {
+	BackupRuleOptions *BackupRuleOptions `json:"backupRuleOptions"`
+}
+
+// BackupRuleOptions name a backup rule of the policy.
+type BackupRuleOptions struct {
+	RuleName      string         `json:"ruleName"`
+	TriggerOption *TriggerOption `json:"triggerOption"`
+}
+
+// TriggerOption overrides the tag, and so the retention rule.
+type TriggerOption struct {
+	RetentionTagOverride string `json:"retentionTagOverride,omitempty"`
+}

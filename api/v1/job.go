@@ -1,0 +1,83 @@
+package v1
+
+// Job is a backupVaults/backupJobs document.
+type Job struct {
+	Resource
+	Properties *JobProperties `json:"properties,omitempty"`
+}
+
+// JobProperties are the properties of an AzureBackupJob. Null members stand
+// where Azure Backup writes null.
+type JobProperties struct {
+	ActivityID                 string            `json:"activityID"`
+	SubscriptionID             string            `json:"subscriptionId"`
+	BackupInstanceID           string            `json:"backupInstanceId"`
+	PolicyID                   string            `json:"policyId"`
+	DataSourceID               string            `json:"dataSourceId"`
+	VaultName                  string            `json:"vaultName"`
+	BackupInstanceFriendlyName string            `json:"backupInstanceFriendlyName"`
+	PolicyName                 string            `json:"policyName"`
+	SourceResourceGroup        string            `json:"sourceResourceGroup"`
+	DataSourceSetName          string            `json:"dataSourceSetName"`
+	DataSourceName             string            `json:"dataSourceName"`
+	SourceDataStoreName        *string           `json:"sourceDataStoreName"`
+	SourceDataStoreType        string            `json:"sourceDataStoreType,omitempty"`
+	DestinationDataStoreName   *string           `json:"destinationDataStoreName"`
+	ProgressEnabled            bool              `json:"progressEnabled"`
+	ETag                       string            `json:"etag"`
+	SourceSubscriptionID       string            `json:"sourceSubscriptionID"`
+	DataSourceLocation         string            `json:"dataSourceLocation"`
+	StartTime                  string            `json:"startTime"`
+	EndTime                    *string           `json:"endTime"`
+	DataSourceType             string            `json:"dataSourceType"`
+	OperationCategory          string            `json:"operationCategory"`
+	Operation                  string            `json:"operation"`
+	Status                     string            `json:"status"`
+	RestoreType                *string           `json:"restoreType"`
+	IsUserTriggered            bool              `json:"isUserTriggered"`
+	RehydrationPriority        *string           `json:"rehydrationPriority"`
+	SupportedActions           []string          `json:"supportedActions"`
+	Duration                   string            `json:"duration"` // ISO 8601
+	ProgressURL                *string           `json:"progressUrl"`
+	IsCrossRegionRestore       *bool             `json:"isCrossRegionRestore"`
+	ErrorDetails               []UserFacingError `json:"errorDetails"`
+	ExtendedInfo               *JobExtendedInfo  `json:"extendedInfo"`
+}
+
+// JobExtendedInfo is the detail of a job.
+type JobExtendedInfo struct {
+	BackupInstanceState    *string           `json:"backupInstanceState"`
+	DataTransferredInBytes *float64          `json:"dataTransferredInBytes"`
+	TargetRecoverPoint     *JobRecoveryPoint `json:"targetRecoverPoint"`
+	SourceRecoverPoint     *JobRecoveryPoint `json:"sourceRecoverPoint"`
+	RecoveryDestination    *string           `json:"recoveryDestination"`
+	SubTasks               []JobSubTask      `json:"subTasks"`
+	AdditionalDetails      map[string]string `json:"additionalDetails"`
+	WarningDetails         []WarningDetail   `json:"warningDetails"`
+	// HoldfastProgress is our own: what a running job has done so far.
+	HoldfastProgress *JobProgress `json:"holdfastProgress,omitempty"`
+}
+
+// JobRecoveryPoint names what a job made or read.
+type JobRecoveryPoint struct {
+	RecoveryPointID   string `json:"recoveryPointID"`
+	RecoveryPointTime string `json:"recoveryPointTime"`
+}
+
+// JobSubTask is one step of a job.
+type JobSubTask struct {
+	TaskID            int               `json:"taskId"`
+	TaskName          string            `json:"taskName"`
+	TaskStatus        string            `json:"taskStatus"`
+	TaskProgress      *string           `json:"taskProgress"`
+	AdditionalDetails map[string]string `json:"additionalDetails"`
+}
+
+// JobProgress counts items and bytes. Zero totals are not known yet.
+type JobProgress struct {
+	Phase      string `json:"phase,omitempty"`
+	ItemsDone  int64  `json:"itemsDone"`
+	ItemsTotal int64  `json:"itemsTotal"`
+	BytesDone  int64  `json:"bytesDone"`
+	BytesTotal int64  `json:"bytesTotal"`
+}
