@@ -1,0 +1,236 @@
+// Package everyday has the short verbs for daily work: login, context, status,
+// backup and restore by a name people remember.
+package everyday
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/instance"
+	"holdfast.dev/holdfast/internal/cli/vault"
+)
+
+// Commands returns the everyday verbs.
+func Commands(c *console.Console) []*cobra.Command {
+	return []*cobra.Command{login(c), contexts(c), backup(c), restore(c), status(c), rest(c)}
+}
+
+// find turns what a person typed, a name or a friendly name, into the name of
+// the one instance it means.
+func find(ctx context.Context, c *console.Console, typed string) (string, error) {
+	v, err := c.VaultPath()
+	if err != nil {
+		return "", err
+	}
+	items, err := c.List(ctx, v+"/backupInstances", vault.Version)
+	if err != nil {
+		return "", err
+	}
+	var names, matches []string
+	for _, raw := range items {
+		var i struct {
+			Name       string `json:"name"`
+			Properties struct {
+				FriendlyName string `json:"friendlyName"`
+			} `json:"properties"`
+		}
+		if err := json.Unmarshal(raw, &i); err != nil {
+			return "", err
+		}
+		friendly := i.Properties.FriendlyName[strings.LastIndexAny(i.Properties.FriendlyName, `\/`)+1:]
+		names = append(names, friendly)
+		if strings.EqualFold(i.Name, typed) {
+			return i.Name, nil
+		}
+		if strings.EqualFold(friendly, typed) || strings.EqualFold(i.Properties.FriendlyName, typed) {
+			matches = append(matches, i.Name)
+		}
+	}
+	switch len(matches) {
+	case 1:
+		return matches[0], nil
+	case 0:
+		return "", console.Usage("no backup instance is called %q; there are: %s", typed, strings.Join(names, ", "))
+	}
+	return "", console.Usage("%q means several backup instances: %s", typed, strings.Join(matches, ", "))
+}
+
+func backup(c *console.Console) *cobra.Command {
+	var rule, tag string
+	cmd := &cobra.Command{Use: "backup NAME", Short: "Back up an instance now and watch it", Args: cobra.ExactArgs(1),
+		Example: "  holdfast backup shop",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := find(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			return instance.Backup(cmd.Context(), c, name, rule, tag, !c.NoWait)
+		}}
+	cmd.Flags().StringVar(&rule, "rule-name", "", "backup rule of the policy (default: its first)")
+	cmd.Flags().StringVar(&tag, "retention-tag-override", "", "retention rule to keep the recovery point by")
+	return cmd
+}
+
+// restoreInput are the flags of restore.
+type restoreInput struct {
+	point, conflict    string
+	to, namespaces     []string
+	withoutData        bool
+	clusterScope       bool
+	includeT, excludeT []string
+}
+
+func restore(c *console.Console) *cobra.Command {
+	var in restoreInput
+	cmd := &cobra.Command{Use: "restore NAME", Short: "Restore an instance, by default its newest recovery point, and watch it", Args: cobra.ExactArgs(1),
+		Example: "  holdfast restore shop\n  holdfast restore shop --to shop=shop-copy\n  holdfast restore shop --point 4f1c… --namespaces shop",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := find(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			criteria, err := in.criteria()
+			if err != nil {
+				return err
+			}
+			return instance.Restore(cmd.Context(), c, name, in.point, criteria, !c.NoWait)
+		}}
+	f := cmd.Flags()
+	f.StringVar(&in.point, "point", "", "id of the recovery point (default: the newest)")
+	f.StringVar(&in.conflict, "conflict-policy", "Skip", "what to do with objects that exist: Skip or Patch")
+	f.StringArrayVar(&in.to, "to", nil, "OLD=NEW: restore a namespace under another name")
+	f.StringArrayVar(&in.namespaces, "namespaces", nil, "only these namespaces, space separated")
+	f.StringArrayVar(&in.includeT, "included-resource-type", nil, "only these kinds")
+	f.StringArrayVar(&in.excludeT, "excluded-resource-type", nil, "all but these kinds")
+	f.BoolVar(&in.withoutData, "without-volume-data", false, "restore claims empty")
+	f.BoolVar(&in.clusterScope, "include-cluster-scope-resources", true, "cluster-scoped resources too")
+	return cmd
+}
+
+func (in *restoreInput) criteria() (map[string]any, error) {
+	criteria := map[string]any{"includeClusterScopeResources": in.clusterScope, "conflictPolicy": in.conflict,
+		"persistentVolumeRestoreMode": "RestoreWithVolumeData"}
+	if in.withoutData {
+		criteria["persistentVolumeRestoreMode"] = "RestoreWithoutVolumeData"
+	}
+	for key, list := range map[string][]string{"includedNamespaces": in.namespaces, "includedResourceTypes": in.includeT, "excludedResourceTypes": in.excludeT} {
+		if len(list) > 0 {
+			criteria[key] = list
+		}
+	}
+	if len(in.to) > 0 {
+		m, err := console.Pairs(in.to)
+		if err != nil {
+			return nil, err
+		}
+		criteria["namespaceMappings"] = m
+	}
+	return criteria, nil
+}
+
+func status(c *console.Console) *cobra.Command {
+	return &cobra.Command{Use: "status", Short: "What is protected, and how it stands", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		v, err := c.VaultPath()
+		if err != nil {
+			return err
+		}
+		items, err := c.List(cmd.Context(), v+"/backupInstances", vault.Version)
+		if err != nil {
+			return err
+		}
+		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		if err != nil {
+			return err
+		}
+		rows, err := statusRows(items, jobs)
+		if err != nil {
+			return err
+		}
+		return c.Print(rows, console.Column{Title: "instance", Path: "instance"}, console.Column{Title: "cluster", Path: "cluster"},
+			console.Column{Title: "state", Path: "state"}, console.Column{Title: "last job", Path: "lastJob"},
+			console.Column{Title: "result", Path: "result"}, console.Column{Title: "started", Path: "started"})
+	}}
+}
+
+// row is one line of status.
+type row struct {
+	Instance string `json:"instance"`
+	Cluster  string `json:"cluster"`
+	State    string `json:"state"`
+	LastJob  string `json:"lastJob"`
+	Result   string `json:"result"`
+	Started  string `json:"started"`
+}
+
+// statusRows joins instances with the newest job of each. Times are RFC 3339
+// in UTC, so they compare as text.
+func statusRows(items, jobs []json.RawMessage) ([]row, error) {
+	type jobDoc struct {
+		Properties struct {
+			BackupInstanceID string `json:"backupInstanceId"`
+			Operation        string `json:"operation"`
+			Status           string `json:"status"`
+			StartTime        string `json:"startTime"`
+		} `json:"properties"`
+	}
+	newest := map[string]jobDoc{}
+	for _, raw := range jobs {
+		var j jobDoc
+		if err := json.Unmarshal(raw, &j); err != nil {
+			return nil, err
+		}
+		id := strings.ToLower(j.Properties.BackupInstanceID)
+		if old, ok := newest[id]; !ok || old.Properties.StartTime < j.Properties.StartTime {
+			newest[id] = j
+		}
+	}
+	rows := []row{}
+	for _, raw := range items {
+		var i struct {
+			ID         string `json:"id"`
+			Properties struct {
+				FriendlyName           string `json:"friendlyName"`
+				CurrentProtectionState string `json:"currentProtectionState"`
+				DataSourceInfo         struct {
+					ResourceName string `json:"resourceName"`
+				} `json:"dataSourceInfo"`
+			} `json:"properties"`
+		}
+		if err := json.Unmarshal(raw, &i); err != nil {
+			return nil, err
+		}
+		j := newest[strings.ToLower(i.ID)].Properties
+		rows = append(rows, row{i.Properties.FriendlyName, i.Properties.DataSourceInfo.ResourceName,
+			i.Properties.CurrentProtectionState, j.Operation, j.Status, j.StartTime})
+	}
+	return rows, nil
+}
+
+// rest sends any request, as az rest does.
+func rest(c *console.Console) *cobra.Command {
+	var method, url, body string
+	cmd := &cobra.Command{Use: "rest", Short: "Send a request to the REST API", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		var payload any
+		if body != "" {
+			var err error
+			if payload, err = c.ReadJSONValue(body); err != nil {
+				return err
+			}
+		}
+		out, err := c.Call(cmd.Context(), strings.ToUpper(method), url, "", payload)
+		if err != nil {
+			return err
+		}
+		return c.Print(out)
+	}}
+	cmd.Flags().StringVarP(&method, "method", "m", http.MethodGet, "HTTP method")
+	cmd.Flags().StringVarP(&url, "url", "u", "", "path with api-version")
+	cmd.Flags().StringVarP(&body, "body", "b", "", "JSON, or a file")
+	_ = cmd.MarkFlagRequired("url")
+	return cmd
+}

@@ -1,0 +1,202 @@
+// Package instance has the commands for backup instances, their recovery
+// points, jobs and restores, with the flags of az dataprotection.
+package instance
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/vault"
+)
+
+var columns = []console.Column{{Title: "name", Path: "name"}, {Title: "friendly name", Path: "properties.friendlyName"},
+	{Title: "datasource", Path: "properties.dataSourceInfo.resourceName"},
+	{Title: "state", Path: "properties.currentProtectionState"},
+	{Title: "error", Path: "properties.protectionErrorDetails.code"}}
+
+// Commands returns the groups backup-instance, recovery-point and job.
+func Commands(c *console.Console) []*cobra.Command {
+	cmd := &cobra.Command{Use: "backup-instance", Short: "Backup instances: what is protected, by which policy"}
+	cmd.AddCommand(backupConfig(c), initialize(c), validateForBackup(c), updatePermissions(c), create(c), show(c), list(c), remove(c),
+		adhocBackup(c), updatePolicy(c), restoreConfig(c), validateForRestore(c), restoreGroup(c),
+		stateChange(c, "stop-protection", "stopProtection", "Stop backups and keep all recovery points for ever"),
+		stateChange(c, "suspend-backup", "suspendBackups", "Stop backups and let retention go on"),
+		stateChange(c, "resume-protection", "resumeProtection", "Take backups again"))
+	return []*cobra.Command{cmd, recoveryPoints(c), jobs(c)}
+}
+
+// Path is the ARM id of an instance of the current vault.
+func Path(c *console.Console, name string) (string, error) {
+	v, err := c.VaultPath()
+	return v + "/backupInstances/" + name, err
+}
+
+// named registers --name/-n, which az also calls --backup-instance-name.
+func named(cmd *cobra.Command, name *string) *cobra.Command {
+	cmd.Flags().StringVarP(name, "name", "n", "", "name of the backup instance (also --backup-instance-name)")
+	_ = cmd.MarkFlagRequired("name")
+	cmd.Flags().SetNormalizeFunc(alias("backup-instance-name", "name"))
+	return cmd
+}
+
+// unwrap takes {"name":…, "properties":{…}} apart, as initialize prints it.
+func unwrap(doc map[string]any) (name string, props map[string]any) {
+	name, _ = doc["backup_instance_name"].(string)
+	if name == "" {
+		name, _ = doc["name"].(string)
+	}
+	if p, ok := doc["properties"].(map[string]any); ok {
+		return name, p
+	}
+	return name, doc
+}
+
+func validateForBackup(c *console.Console) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{Use: "validate-for-backup", Short: "Check whether a backup instance can be protected", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			doc, err := c.ReadJSON(file)
+			if err != nil {
+				return err
+			}
+			_, props := unwrap(doc)
+			v, err := c.VaultPath()
+			if err != nil {
+				return err
+			}
+			out, err := c.Call(cmd.Context(), http.MethodPost, v+"/validateForBackup", vault.Version, map[string]any{"backupInstance": props})
+			if err != nil {
+				return err
+			}
+			return c.Print(out)
+		}}
+	cmd.Flags().StringVar(&file, "backup-instance", "", "JSON of the instance, or a file")
+	_ = cmd.MarkFlagRequired("backup-instance")
+	return cmd
+}
+
+func create(c *console.Console) *cobra.Command {
+	var file string
+	var skip bool
+	cmd := &cobra.Command{Use: "create", Short: "Protect: validate, then create the backup instance", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			doc, err := c.ReadJSON(file)
+			if err != nil {
+				return err
+			}
+			name, props := unwrap(doc)
+			if name == "" {
+				return console.Usage("the backup instance has no name: use what 'backup-instance initialize' prints")
+			}
+			v, err := c.VaultPath()
+			if err != nil {
+				return err
+			}
+			if !skip {
+				if _, err := c.Call(cmd.Context(), http.MethodPost, v+"/validateForBackup", vault.Version, map[string]any{"backupInstance": props}); err != nil {
+					return err
+				}
+			}
+			out, err := c.Call(cmd.Context(), http.MethodPut, v+"/backupInstances/"+name, vault.Version, map[string]any{"properties": props})
+			if err != nil {
+				return err
+			}
+			return c.Print(out, columns...)
+		}}
+	cmd.Flags().StringVar(&file, "backup-instance", "", "JSON of the instance, or a file")
+	cmd.Flags().BoolVar(&skip, "skip-validation", false, "create without validating first; the service validates all the same")
+	_ = cmd.MarkFlagRequired("backup-instance")
+	return cmd
+}
+
+func show(c *console.Console) *cobra.Command {
+	var name string
+	return named(&cobra.Command{Use: "show", Short: "Show a backup instance", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p, err := Path(c, name)
+		if err != nil {
+			return err
+		}
+		out, err := c.Get(cmd.Context(), p, vault.Version)
+		if err != nil {
+			return err
+		}
+		return c.Print(out, columns...)
+	}}, &name)
+}
+
+func list(c *console.Console) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List the backup instances of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		v, err := c.VaultPath()
+		if err != nil {
+			return err
+		}
+		out, err := c.List(cmd.Context(), v+"/backupInstances", vault.Version)
+		if err != nil {
+			return err
+		}
+		return c.Print(out, columns...)
+	}}
+}
+
+func remove(c *console.Console) *cobra.Command {
+	var name string
+	cmd := named(&cobra.Command{Use: "delete", Short: "Stop protection and delete all recovery points", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := Path(c, name)
+			if err != nil {
+				return err
+			}
+			_, err = c.Call(cmd.Context(), http.MethodDelete, p, vault.Version, nil)
+			return err
+		}}, &name)
+	console.Confirm(c, cmd)
+	return cmd
+}
+
+func stateChange(c *console.Console, use, action, short string) *cobra.Command {
+	var name string
+	return named(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p, err := Path(c, name)
+		if err != nil {
+			return err
+		}
+		_, err = c.Call(cmd.Context(), http.MethodPost, p+"/"+action, vault.Version, nil)
+		return err
+	}}, &name)
+}
+
+func updatePolicy(c *console.Console) *cobra.Command {
+	var name, policy string
+	cmd := named(&cobra.Command{Use: "update-policy", Short: "Put a backup instance under another policy", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := Path(c, name)
+			if err != nil {
+				return err
+			}
+			raw, err := c.Get(cmd.Context(), p, vault.Version)
+			if err != nil {
+				return err
+			}
+			var doc map[string]any
+			if err := json.Unmarshal(raw, &doc); err != nil {
+				return err
+			}
+			props, _ := doc["properties"].(map[string]any)
+			info, _ := props["policyInfo"].(map[string]any)
+			if info == nil {
+				return console.Usage("instance %s carries no policy", name)
+			}
+			info["policyId"] = policy
+			out, err := c.Call(cmd.Context(), http.MethodPut, p, vault.Version, map[string]any{"properties": props})
+			if err != nil {
+				return err
+			}
+			return c.Print(out, columns...)
+		}}, &name)
+	cmd.Flags().StringVar(&policy, "policy-id", "", "ARM id of the policy")
+	_ = cmd.MarkFlagRequired("policy-id")
+	return cmd
+}

@@ -1,0 +1,192 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/vault"
+)
+
+var jobColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "operation", Path: "properties.operation"},
+	{Title: "instance", Path: "properties.backupInstanceFriendlyName"}, {Title: "status", Path: "properties.status"},
+	{Title: "start", Path: "properties.startTime"}, {Title: "duration", Path: "properties.duration"}}
+
+func jobs(c *console.Console) *cobra.Command {
+	cmd := &cobra.Command{Use: "job", Short: "Jobs"}
+	cmd.AddCommand(listJobs(c), showJob(c))
+	return cmd
+}
+
+func listJobs(c *console.Console) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List the jobs of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		v, err := c.VaultPath()
+		if err != nil {
+			return err
+		}
+		out, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		if err != nil {
+			return err
+		}
+		return c.Print(out, jobColumns...)
+	}}
+}
+
+func showJob(c *console.Console) *cobra.Command {
+	var id string
+	var watch bool
+	cmd := &cobra.Command{Use: "show", Short: "Show a job", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		path := id
+		if !strings.HasPrefix(id, "/") {
+			v, err := c.VaultPath()
+			if err != nil {
+				return err
+			}
+			path = v + "/backupJobs/" + id
+		}
+		if watch {
+			return Watch(cmd.Context(), c, path)
+		}
+		out, err := c.Get(cmd.Context(), path, vault.Version)
+		if err != nil {
+			return err
+		}
+		return c.Print(out, jobColumns...)
+	}}
+	cmd.Flags().StringVarP(&id, "name", "n", "", "id of the job (also --job-id)")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show progress until the job ends")
+	cmd.Flags().SetNormalizeFunc(alias("job-id", "name"))
+	_ = cmd.MarkFlagRequired("name")
+	return cmd
+}
+
+// job is what watching needs of a job.
+type job struct {
+	Name       string `json:"name"`
+	Properties struct {
+		Operation    string `json:"operation"`
+		Status       string `json:"status"`
+		ErrorDetails []struct {
+			Code              string   `json:"code"`
+			Message           string   `json:"message"`
+			RecommendedAction []string `json:"recommendedAction"`
+		} `json:"errorDetails"`
+		ExtendedInfo struct {
+			AdditionalDetails map[string]string `json:"additionalDetails"`
+			WarningDetails    []struct {
+				ResourceName string `json:"resourceName"`
+				Warning      struct {
+					Code    string `json:"code"`
+					Message string `json:"message"`
+				} `json:"warning"`
+			} `json:"warningDetails"`
+		} `json:"extendedInfo"`
+	} `json:"properties"`
+}
+
+func (j *job) running() bool {
+	switch strings.ToLower(j.Properties.Status) {
+	case "inprogress", "started", "cancelling", "":
+		return true
+	}
+	return false
+}
+
+// Watch shows a job's progress until it ends, then prints it. A job that did
+// not complete is an error.
+func Watch(ctx context.Context, c *console.Console, path string) error {
+	line := c.NewLine()
+	defer line.Done()
+	rate := &meter{}
+	for {
+		raw, err := c.Get(ctx, path, vault.Version)
+		if err != nil {
+			return err
+		}
+		var j job
+		if err := json.Unmarshal(raw, &j); err != nil {
+			return err
+		}
+		if !j.running() {
+			line.Done()
+			return finished(c, raw, &j)
+		}
+		line.Log("%s", rate.text(&j))
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func finished(c *console.Console, raw json.RawMessage, j *job) error {
+	for _, w := range j.Properties.ExtendedInfo.WarningDetails {
+		c.Say("warning: %s: %s (%s)", w.ResourceName, w.Warning.Message, w.Warning.Code)
+	}
+	if err := c.Print(raw, jobColumns...); err != nil {
+		return err
+	}
+	if strings.HasPrefix(j.Properties.Status, "Completed") {
+		return nil
+	}
+	text := fmt.Sprintf("%s %s", j.Properties.Operation, strings.ToLower(j.Properties.Status))
+	for _, e := range j.Properties.ErrorDetails {
+		text += fmt.Sprintf("\n  %s: %s", e.Code, e.Message)
+		for _, a := range e.RecommendedAction {
+			text += "\n  what to do: " + a
+		}
+	}
+	return fmt.Errorf("%s", text)
+}
+
+// meter turns what a job has done into a line with a bar and a rate. The rate
+// is over the polls seen, so that no clock of the service is needed.
+type meter struct {
+	polls int
+	first int64
+}
+
+func (m *meter) text(j *job) string {
+	d := j.Properties.ExtendedInfo.AdditionalDetails
+	items, total := number(d["itemsDone"]), number(d["itemsTotal"])
+	done := number(d["bytesDone"])
+	if m.polls == 0 {
+		m.first = done
+	}
+	m.polls++
+	text := fmt.Sprintf("%s %s", j.Properties.Operation, orDefault(d["phase"], "waiting"))
+	if total > 0 {
+		text += fmt.Sprintf(" %s %d/%d items", console.Bar(float64(items)/float64(total), 24), items, total)
+	} else if items > 0 {
+		text += fmt.Sprintf(" %d items", items)
+	}
+	if done > 0 {
+		text += " " + console.Bytes(done)
+		if m.polls > 1 && done > m.first {
+			text += fmt.Sprintf(" (%s/s)", console.Bytes((done-m.first)*2/int64(m.polls-1)))
+		}
+	}
+	return text
+}
+
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func orDefault(s, d string) string {
+	if s == "" {
+		return d
+	}
+	return s
+}

@@ -1,0 +1,62 @@
+package resource
+
+import (
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+)
+
+func aks(c *console.Console) *cobra.Command {
+	return noun("aks", "Trusted access of vaults to clusters", noun("trustedaccess", "Trusted access", bindings(c), trustedRoles(c)))
+}
+
+func bindings(c *console.Console) *cobra.Command {
+	var cluster string
+	path := func(name string) (string, error) {
+		p, err := clusterPath(c, cluster)
+		return p + "/trustedAccessRoleBindings/" + name, err
+	}
+	all := func() (string, error) { p, err := path(""); return p[:max(len(p)-1, 0)], err }
+	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "source", Path: "sourceResourceId"}, {Title: "state", Path: "provisioningState"}}
+	cmd := noun("rolebinding", "Trusted access role bindings", createBinding(c, path, "create"), createBinding(c, path, "update"),
+		shower(c, clusterVersion, path, flat, cols...), lister(c, clusterVersion, all, flat, cols...), deleter(c, clusterVersion, path))
+	cmd.PersistentFlags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
+	_ = cmd.MarkPersistentFlagRequired("cluster-name")
+	return cmd
+}
+
+func createBinding(c *console.Console, path func(string) (string, error), verb string) *cobra.Command {
+	var name, source string
+	var roles []string
+	cmd := &cobra.Command{Use: verb, Short: "Let a vault work on the cluster", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p, err := path(name)
+		if err != nil {
+			return err
+		}
+		body := map[string]any{"properties": map[string]any{"sourceResourceId": source, "roles": roles}}
+		out, err := c.Call(cmd.Context(), http.MethodPut, p, clusterVersion, body)
+		if err != nil {
+			return err
+		}
+		return c.Print(flat(out))
+	}}
+	nameFlag(cmd, &name, "name of the binding")
+	cmd.Flags().StringVar(&source, "source-resource-id", "", "ARM id of the vault")
+	cmd.Flags().StringSliceVar(&roles, "roles", []string{"Microsoft.DataProtection/backupVaults/backup-operator"}, "roles to bind")
+	_ = cmd.MarkFlagRequired("source-resource-id")
+	return cmd
+}
+
+func trustedRoles(c *console.Console) *cobra.Command {
+	var location string
+	path := func() (string, error) {
+		s, err := c.SubscriptionID()
+		return "/subscriptions/" + s + "/providers/Microsoft.ContainerService/locations/" + location + "/trustedAccessRoles", err
+	}
+	list := lister(c, clusterVersion, path, raw, console.Column{Title: "name", Path: "name"}, console.Column{Title: "source", Path: "sourceResourceType"})
+	list.Flags().StringVarP(&location, "location", "l", "", "region")
+	_ = list.MarkFlagRequired("location")
+	return noun("role", "Roles that trusted access can give", list)
+}

@@ -1,0 +1,47 @@
+package resource
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+)
+
+func raw(r json.RawMessage) any { return r }
+
+func clusterPath(c *console.Console, name string) (string, error) {
+	g, err := c.GroupPath()
+	return g + "/providers/Microsoft.ContainerService/managedClusters/" + name, err
+}
+
+func clusters(c *console.Console) *cobra.Command {
+	path := func(name string) (string, error) { return clusterPath(c, name) }
+	all := func() (string, error) { return clusterPath(c, "") }
+	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"},
+		{Title: "kubernetes", Path: "properties.kubernetesVersion"}, {Title: "state", Path: "properties.provisioningState"},
+		{Title: "connected", Path: "properties.holdfastConnection.state"}, {Title: "last seen", Path: "properties.holdfastConnection.lastSeen"}}
+	return noun("cluster", "Connected clusters", createCluster(c), connectCluster(c),
+		shower(c, clusterVersion, path, raw, cols...), lister(c, clusterVersion, all, raw, cols...), deleter(c, clusterVersion, path))
+}
+
+func createCluster(c *console.Console) *cobra.Command {
+	var name, location string
+	cmd := &cobra.Command{Use: "create", Short: "Create the resource of a cluster, to be connected later", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := clusterPath(c, name)
+			if err != nil {
+				return err
+			}
+			out, err := c.Call(cmd.Context(), http.MethodPut, p, clusterVersion, map[string]any{"location": location, "identity": map[string]any{"type": "SystemAssigned"}, "properties": map[string]any{}})
+			if err != nil {
+				return err
+			}
+			return c.Print(out)
+		}}
+	nameFlag(cmd, &name, "name of the cluster")
+	cmd.Flags().StringVarP(&location, "location", "l", "", "region")
+	_ = cmd.MarkFlagRequired("location")
+	return cmd
+}

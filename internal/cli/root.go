@@ -1,0 +1,61 @@
+// Package cli is the command line: the same nouns, verbs and flags as
+// az dataprotection, so that a script works with the prefix replaced, plus
+// short verbs for every day. A command parses, calls the REST API and prints;
+// it holds no rule.
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/everyday"
+	"holdfast.dev/holdfast/internal/cli/instance"
+	"holdfast.dev/holdfast/internal/cli/policy"
+	"holdfast.dev/holdfast/internal/cli/resource"
+	"holdfast.dev/holdfast/internal/cli/vault"
+)
+
+// listFlags take several words after them, as in az.
+var listFlags = map[string]bool{
+	"included-namespaces": true, "excluded-namespaces": true, "included-resource-type": true, "excluded-resource-type": true,
+	"label-selectors": true, "configuration-settings": true, "configuration-protected-settings": true, "storage-settings": true,
+	"schedule-days": true, "schedule": true, "roles": true, "tags": true, "namespaces": true, "namespace-mappings": true, "to": true,
+}
+
+// Run executes the command line and returns the exit code.
+func Run(ctx context.Context, c *console.Console, version string, args []string) int {
+	root := command(c, version)
+	root.SetArgs(console.SpreadLists(args, listFlags))
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(c.Err, console.Explain(err))
+	}
+	return console.ExitCode(err)
+}
+
+func command(c *console.Console, version string) *cobra.Command {
+	root := &cobra.Command{Use: "holdfast", Short: "Back up and restore Kubernetes applications", Version: version,
+		Long:          "holdfast speaks to a Holdfast service. Begin with 'holdfast login'.\n\nCommands are those of 'az dataprotection' with the prefix replaced; 'holdfast dataprotection ...' works too.",
+		SilenceErrors: true, SilenceUsage: true}
+	root.SetOut(c.Out)
+	root.SetErr(c.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return console.Usage("%v\nsee '%s --help'", err, cmd.CommandPath())
+	})
+	c.AddFlags(root)
+	root.AddCommand(protection(c)...)
+	root.AddCommand(resource.Commands(c)...)
+	root.AddCommand(everyday.Commands(c)...)
+	long := &cobra.Command{Use: "dataprotection", Short: "The same commands under the prefix of az", Hidden: true}
+	long.AddCommand(protection(c)...)
+	root.AddCommand(long)
+	return root
+}
+
+// protection are the commands of az dataprotection.
+func protection(c *console.Console) []*cobra.Command {
+	return append([]*cobra.Command{vault.Command(c), policy.Command(c)}, instance.Commands(c)...)
+}
