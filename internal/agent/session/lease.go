@@ -1,0 +1,91 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+)
+
+// minExtend is the shortest pause between two extends.
+const minExtend = 100 * time.Millisecond
+
+// lease is the running lease of one operation and the handler's Report.
+type lease struct {
+	token     string
+	length    time.Duration
+	cancelled chan struct{}
+	once      sync.Once
+
+	mu       sync.Mutex
+	progress *agentv1.Progress
+}
+
+func newLease(l agentv1.Lease) *lease {
+	return &lease{token: l.Token, length: time.Duration(l.Seconds) * time.Second, cancelled: make(chan struct{})}
+}
+
+// Progress replaces the progress that the next extend carries.
+func (l *lease) Progress(progress agentv1.Progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress = &progress
+}
+
+// Cancelled is closed when the service asks to stop.
+func (l *lease) Cancelled() <-chan struct{} { return l.cancelled }
+
+func (l *lease) request() agentv1.ExtendRequest {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return agentv1.ExtendRequest{LeaseToken: l.token, Progress: l.progress}
+}
+
+// renewed takes over what the service answered.
+func (l *lease) renewed(answer agentv1.ExtendResponse) {
+	if answer.LeaseSeconds > 0 {
+		l.length = time.Duration(answer.LeaseSeconds) * time.Second
+	}
+	if answer.CancelRequested {
+		l.once.Do(func() { close(l.cancelled) })
+	}
+}
+
+// keep extends the lease every third of its length until ctx ends. When the
+// service says it is lost, or could not be reached for the whole length of it,
+// the work is released with ErrLeaseLost: somebody else may hold it now.
+func (w *Worker) keep(ctx context.Context, operation agentv1.Operation, l *lease, release context.CancelCauseFunc) {
+	// Measured from before the call: the service counts from a later moment.
+	// The clock's monotonic reading decides, so a wall clock set back does no harm.
+	now := w.Client.config.Clock.Now
+	asked := now()
+	wait := backoff{first: w.Client.config.FirstWait}
+	pause := l.length / 3
+	for sleep(ctx, max(pause, minExtend)) {
+		attempt := now()
+		answer, err := w.Client.Extend(ctx, operation.ID, l.request())
+		if err == nil {
+			asked = attempt
+			l.renewed(answer)
+			wait.reset()
+			pause = l.length / 3
+			continue
+		}
+		left := l.length - now().Sub(asked)
+		if lost(err) || left <= 0 {
+			release(fmt.Errorf("%w: %w", ErrLeaseLost, err))
+			return
+		}
+		pause = min(wait.next(retryAfter(err)), l.length/3, left)
+	}
+}
+
+// trimWarnings halves the list; the last warning counts what was left out.
+func trimWarnings(warnings []agentv1.Warning) []agentv1.Warning {
+	keep := len(warnings) / 2
+	return append(warnings[:keep:keep], agentv1.Warning{Problem: agentv1.Problem{
+		Code: "WarningsOmitted", Message: fmt.Sprintf("%d more warnings were left out of the report", len(warnings)-keep),
+	}})
+}
