@@ -63,7 +63,7 @@ func decide(p Principal, all []Assignment, action string, scope resourceid.ID, a
 	}
 	var reaching []string
 	for _, a := range all {
-		if !p.holds(a) || !a.Scope.Contains(scope) {
+		if !p.Holds(a) || !a.Scope.Contains(scope) {
 			continue
 		}
 		role, known := RoleByID(a.RoleID)
@@ -85,8 +85,8 @@ func denial(reaching []string, action string, scope resourceid.ID) string {
 	return fmt.Sprintf("none of the roles held at %s %q includes %s", scope, reaching, action)
 }
 
-// holds tells whether the assignment is the principal's or one of its groups'.
-func (p Principal) holds(a Assignment) bool {
+// Holds tells whether the assignment is the principal's or one of its groups'.
+func (p Principal) Holds(a Assignment) bool {
 	if resourceid.Key(a.PrincipalID) == resourceid.Key(p.ObjectID) {
 		return true
 	}

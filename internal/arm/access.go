@@ -5,7 +5,7 @@ import (
 	"holdfast.dev/holdfast/internal/resourceid"
 )
 
-// grants are the role assignments of the caller, read once per request.
+// grants are role assignments, the caller's among them, read once per request.
 type grants []access.Assignment
 
 // Allowed decides about an action other than the request's own.
@@ -32,39 +32,48 @@ func (r *Request) RequireLinked(action string, scope resourceid.ID) error {
 
 // mayRead tells whether a value of a list may be shown.
 func (r *Request) mayRead(id string) bool {
-	if r.readable == "" {
+	if r.filter == nil {
 		return true
 	}
 	scope, err := resourceid.Parse(id)
-	return err == nil && r.Allowed(r.readable, scope).Allowed
+	return err == nil && r.mayUse(r.filter, scope).Allowed
+}
+
+// mayUse decides about the route's action over the scope.
+func (r *Request) mayUse(route *route, scope resourceid.ID) access.Decision {
+	d := r.Allowed(route.action, scope)
+	if !d.Allowed && route.reads && route.typ.FromBelow && r.holdsBelow(scope) {
+		return access.Decision{Allowed: true, Reason: "a role below " + scope.String()}
+	}
+	return d
 }
 
 // authorise is the one decision before a handler. For a list that the caller
 // may not read as a whole it turns on the filter of its values.
 func (r *Request) authorise(route *route) error {
-	d := r.Allowed(route.action, r.ID)
-	switch {
-	case d.Allowed:
+	if route.open {
 		return nil
-	case !route.list:
-		return Forbidden(r.Principal, route.action, r.ID, d.Reason)
-	case route.open || (enclosing(r.ID) && r.holdsBelow(r.ID)):
-		r.readable = route.action
+	}
+	if route.list && (r.ID.IsRoot() || (enclosing(r.ID) && r.holdsBelow(r.ID))) {
+		r.filter = route
 		return nil
-	default:
+	}
+	d := r.mayUse(route, r.ID)
+	if !d.Allowed {
 		return Forbidden(r.Principal, route.action, r.ID, d.Reason)
 	}
+	return nil
 }
 
 // enclosing tells whether the scope holds resources without being one.
 func enclosing(id resourceid.ID) bool {
-	return id.IsRoot() || id.HasType(resourceid.TypeSubscription) || id.HasType(resourceid.TypeResourceGroup)
+	return id.HasType(resourceid.TypeSubscription) || id.HasType(resourceid.TypeResourceGroup)
 }
 
-// holdsBelow tells whether the caller holds any role inside of the scope.
+// holdsBelow tells whether the caller holds any role at or inside of the scope.
 func (r *Request) holdsBelow(scope resourceid.ID) bool {
 	for _, g := range r.grants {
-		if scope.Contains(g.Scope) {
+		if r.Principal.Holds(g) && scope.Contains(g.Scope) {
 			return true
 		}
 	}

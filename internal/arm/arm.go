@@ -35,6 +35,9 @@ type Type struct {
 	// MinVersion is the oldest api-version accepted, such as "2022-12-01";
 	// empty accepts every well-formed one.
 	MinVersion string
+	// FromBelow lets everybody who holds any role inside of a resource read the
+	// resource itself, as for a group whose members one may see.
+	FromBelow bool
 
 	Get, Put, Patch, Delete, Head Handler
 
@@ -46,8 +49,8 @@ type Type struct {
 // answer with Page or PageOf.
 //
 // Access: the type's read action at the scope listed. A caller who lacks it at
-// a resource group, a subscription or the root, but holds some role below,
-// gets those values he may read.
+// a resource group or a subscription but holds some role below, or lacks it at
+// the root, gets those values he may read.
 type List struct {
 	// Path is the template of the collection, such as
 	// "/subscriptions/{subscription}/providers/Microsoft.Web/sites".
@@ -58,8 +61,8 @@ type List struct {
 	Method string
 	// Action replaces the type's read action when not empty.
 	Action string
-	// Open asks for no role at all, only for a known caller; values are still
-	// left out that he may not read. For what every client reads first.
+	// Open asks for no role, only for a known caller, and shows everything. For
+	// what every client reads before it knows where it is.
 	Open bool
 }
 

@@ -40,12 +40,12 @@ type Request struct {
 	// CorrelationID is a GUID that stands in the answer and in the log.
 	CorrelationID string
 
-	path     string // as the caller spelled it, for nextLink
-	after    string // decoded skip token
-	limit    int
-	readable string // action that each value of a list needs; "" when all may be shown
-	paged    bool
-	grants   grants
+	path   string // as the caller spelled it, for nextLink
+	after  string // decoded skip token
+	limit  int
+	filter *route // decides about each value of a list; nil when all may be shown
+	paged  bool
+	grants grants
 }
 
 // Decode reads the body into v. A missing body or a property of the wrong JSON

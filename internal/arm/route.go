@@ -18,6 +18,7 @@ type route struct {
 	handler  Handler
 	action   string // what access decides about
 	tail     int    // segments of the address that follow the id
+	reads    bool   // action is the type's read
 	list     bool
 	open     bool
 	poll     *pollRoute // set in place of typ and handler
@@ -73,7 +74,7 @@ func (rt *router) addType(t *Type) error {
 		if v.handler == nil {
 			continue
 		}
-		r := &route{method: v.method, typ: t, handler: v.handler, action: t.Name + "/" + v.verb}
+		r := &route{method: v.method, typ: t, handler: v.handler, action: t.Name + "/" + v.verb, reads: v.verb == "read"}
 		if err := rt.add(r, t.Path); err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func listRoute(t *Type, l List) *route {
 		tail = 3
 	}
 	return &route{method: cmp.Or(l.Method, http.MethodGet), typ: t, handler: l.Handler,
-		action: cmp.Or(l.Action, t.Name+"/read"), tail: tail, list: true, open: l.Open}
+		action: cmp.Or(l.Action, t.Name+"/read"), tail: tail, reads: l.Action == "", list: true, open: l.Open}
 }
 
 func actionRoute(t *Type, a Action) *route {

@@ -183,7 +183,7 @@ func (s *Server) handle(ctx context.Context, r *Request, m match) (*Response, er
 		return nil, err
 	case resp == nil:
 		return nil, fmt.Errorf("handler of %s %s gave no answer", m.method, m.template)
-	case m.list && r.readable != "" && !r.paged:
+	case r.filter != nil && !r.paged:
 		return nil, fmt.Errorf("handler of list %s does not use Page", m.template)
 	}
 	return resp, nil
