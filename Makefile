@@ -1,0 +1,60 @@
+# Two commands matter to a new user: make demo and make test.
+# Everything they need is installed by the scripts they call.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOFLAGS_STATIC = CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+LDFLAGS = -s -w -X main.version=$(VERSION)
+LINT = go tool -modfile=tools/lint/go.mod golangci-lint
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: demo demo-down
+demo: build images ## protect an application, destroy it, bring it back, prove it
+	go run ./test/demo
+demo-down: ## remove everything the demo left running
+	@test -x bin/devcluster || $(MAKE) --no-print-directory bin/devcluster
+	go run ./test/demo -down
+
+.PHONY: test unit race e2e devcluster-test
+test: verify devcluster-test e2e ## everything that must hold: what .ci/run runs
+unit: prerequisites ## unit tests, quickly
+	go test ./...
+race: prerequisites
+	go test -race ./...
+devcluster-test: prerequisites
+	cd test/devcluster && go test ./...
+e2e: build images ## scenarios on a real cluster
+	go test -count=1 -tags e2e -timeout 40m ./test/e2e/...
+
+.PHONY: verify format lint vet generate generated
+verify: format vet lint generated race ## format, vet, lint with import walls, generated files, race tests
+format:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }
+vet:
+	go vet -tags e2e ./...
+lint:
+	$(LINT) run ./...
+generate: ## write generated files anew
+	tools/generate.sh
+generated: generate
+	@git diff --exit-code --stat -- api deploy || { echo "generated files are not up to date: commit what 'make generate' wrote"; exit 1; }
+
+.PHONY: bench
+bench: ## benchmarks, as ratios to the machine's own limits
+	go test -run '^$$' -bench . -benchmem ./internal/repo/... ./internal/agent/...
+
+.PHONY: build images prerequisites
+build: prerequisites bin/devcluster ## the three programs, into bin/
+	$(GOFLAGS_STATIC) go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+bin/devcluster: $(shell find test/devcluster -name '*.go' -o -name 'go.mod' 2>/dev/null)
+	cd test/devcluster && $(GOFLAGS_STATIC) go build -trimpath -o ../../bin/devcluster ./cmd/devcluster
+images: build ## images for the cluster, without a registry
+	scripts/images.sh
+prerequisites:
+	@scripts/prerequisites.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
