@@ -29,6 +29,14 @@ var (
 	ErrForbidden = errors.New("access to the store denied")
 	// ErrUnavailable: the store cannot answer now; the same call may succeed later.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrNoBucket: the bucket itself (folder, container) does not exist. It is
+	// never reported as ErrNotFound, so that a lost bucket is not taken for an
+	// empty one.
+	ErrNoBucket = errors.New("bucket does not exist")
+	// ErrRange: the range asked for does not lie within the object.
+	ErrRange = errors.New("range lies outside the object")
+	// ErrName: the name is not one an object can have; see CheckName.
+	ErrName = errors.New("not an object name")
 )
 
 // Info describes an object. No time is given: safety never rests on file times.
@@ -42,7 +50,7 @@ type Store interface {
 	// Put writes a new object of exactly size bytes from r.
 	Put(ctx context.Context, name string, r io.Reader, size int64) error
 	// Get reads length bytes from offset; length -1 reads to the end. A range
-	// beyond the end is an error. The caller closes the reader.
+	// beyond the end is ErrRange. The caller closes the reader.
 	Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error)
 	// Stat describes one object.
 	Stat(ctx context.Context, name string) (Info, error)

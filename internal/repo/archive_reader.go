@@ -1,0 +1,170 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"holdfast.dev/holdfast/internal/repo/internal/page"
+	"holdfast.dev/holdfast/internal/repo/internal/seal"
+)
+
+// readAhead is how many groups are fetched before they are asked for.
+const readAhead = 8
+
+// Record is one record of an archive. Value is shared: it is to be read only.
+type Record = page.Record
+
+// ArchiveReader reads an archive stream. It is safe for concurrent use.
+type ArchiveReader struct {
+	repo *Repository
+	ref  StreamRef
+	root seal.Name
+}
+
+// Archive returns a reader of an archive stream. Nothing is read yet.
+func (r *Repository) Archive(_ context.Context, ref StreamRef) (*ArchiveReader, error) {
+	if ref.Type != TypeArchive {
+		return nil, fmt.Errorf("stream %q is of type %q, not an archive", ref.Name, ref.Type)
+	}
+	root, err := ref.RootName()
+	if err != nil {
+		return nil, err
+	}
+	return &ArchiveReader{repo: r, ref: ref, root: root}, nil
+}
+
+// All yields every record in order of keys. Every byte was checked against its
+// name. An error ends the sequence.
+func (a *ArchiveReader) All(ctx context.Context) iter.Seq2[Record, error] {
+	return a.Prefix(ctx, "")
+}
+
+// Prefix yields the records whose keys start with prefix, reading only pages
+// and groups that can hold them.
+func (a *ArchiveReader) Prefix(ctx context.Context, prefix string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		seen := int64(0)
+		for records, err := range a.groups(ctx, prefix) {
+			if err != nil {
+				yield(Record{}, a.located(err))
+				return
+			}
+			for _, record := range records {
+				seen++
+				if strings.HasPrefix(record.Key, prefix) && !yield(record, nil) {
+					return
+				}
+			}
+		}
+		if prefix == "" && seen != a.ref.Records {
+			yield(Record{}, a.located(&Damage{Err: fmt.Errorf("%d records, the manifest says %d", seen, a.ref.Records)}))
+		}
+	}
+}
+
+// Get returns the record of a key, or ErrNoRecord.
+func (a *ArchiveReader) Get(ctx context.Context, key string) (Record, error) {
+	for record, err := range a.Prefix(ctx, key) {
+		if err != nil {
+			return Record{}, err
+		}
+		if record.Key == key {
+			return record, nil
+		}
+		break // the key itself would be the first with it as a prefix
+	}
+	return Record{}, fmt.Errorf("archive %q, key %q: %w", a.ref.Name, key, ErrNoRecord)
+}
+
+// located adds the stream's name to what is known of a damage.
+func (a *ArchiveReader) located(err error) error { return ofStream(a.ref.Name, err) }
+
+// visit is a group on its way: its entry, and the key before its first.
+type visit struct {
+	entry  page.Entry
+	before string
+}
+
+// walk yields the groups below a page that can hold keys with prefix.
+func (a *ArchiveReader) walk(ctx context.Context, name seal.Name, level int, before, prefix string, yield func(visit, error) bool) bool {
+	data, err := a.repo.block(ctx, name)
+	var entries []page.Entry
+	if err == nil {
+		entries, err = page.ParseArchive(data, level)
+	}
+	if err != nil {
+		yield(visit{}, located(fmt.Sprintf("page %x", name[:8]), err))
+		return false
+	}
+	for _, e := range entries {
+		if before > prefix && !strings.HasPrefix(before, prefix) {
+			return false // all further keys come after those with prefix
+		}
+		if e.Last >= prefix {
+			if level == 0 && !yield(visit{e, before}, nil) || level > 0 && !a.walk(ctx, e.Name, level-1, before, prefix, yield) {
+				return false
+			}
+		}
+		before = e.Last
+	}
+	return true
+}
+
+// groups yields the records group by group, fetching some ahead.
+func (a *ArchiveReader) groups(ctx context.Context, prefix string) iter.Seq2[[]Record, error] {
+	return func(yield func([]Record, error) bool) {
+		if a.root.IsHole() {
+			return
+		}
+		inner, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for fetched := range a.ahead(inner, prefix) {
+			g := <-fetched
+			if !yield(g.records, g.err) || g.err != nil {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil { // what was read so far is not all
+			yield(nil, err)
+		}
+	}
+}
+
+type group struct {
+	records []Record
+	err     error
+}
+
+// ahead returns groups in order, each as a channel that will give it.
+func (a *ArchiveReader) ahead(ctx context.Context, prefix string) <-chan chan group {
+	queue := make(chan chan group, readAhead)
+	go func() {
+		defer close(queue)
+		a.walk(ctx, a.root, a.ref.Levels-1, "", prefix, func(v visit, err error) bool {
+			fetched := make(chan group, 1)
+			if err != nil {
+				fetched <- group{err: err}
+			} else {
+				go func() { fetched <- a.fetch(ctx, v) }()
+			}
+			select {
+			case queue <- fetched:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	return queue
+}
+
+func (a *ArchiveReader) fetch(ctx context.Context, v visit) group {
+	data, err := a.repo.block(ctx, v.entry.Name)
+	if err != nil {
+		return group{err: err}
+	}
+	records, err := page.ParseGroup(data, v.entry, v.before)
+	return group{records: records, err: located(fmt.Sprintf("group %x", v.entry.Name[:8]), err)}
+}

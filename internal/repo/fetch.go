@@ -1,0 +1,153 @@
+package repo
+
+import (
+	"container/list"
+	"context"
+	"sync"
+
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/repo/internal/frame"
+	"holdfast.dev/holdfast/internal/repo/internal/index"
+	"holdfast.dev/holdfast/internal/repo/internal/pack"
+	"holdfast.dev/holdfast/internal/repo/internal/seal"
+	"holdfast.dev/holdfast/internal/repo/layout"
+)
+
+// cachedFrames is how many bytes of opened frames are kept.
+const cachedFrames = 32 << 20
+
+// frames fetches and opens frames. Neighbouring blocks share a frame, so the
+// last ones are kept, and one being fetched is fetched once.
+type frames struct {
+	store  objstore.Store
+	keys   *seal.Keys
+	codecs sync.Pool // of *frame.Codec
+
+	mu    sync.Mutex
+	kept  map[frameKey]*list.Element // of *opening
+	order *list.List                 // front is the latest used
+	size  int
+}
+
+type frameKey struct {
+	pack   layout.ID
+	offset uint32
+	sealed uint32
+}
+
+// opening is a frame, or the wait for it.
+type opening struct {
+	key     frameKey
+	done    chan struct{}
+	content []byte
+	err     error
+}
+
+func newFrames(store objstore.Store, keys *seal.Keys) *frames {
+	return &frames{store: store, keys: keys, kept: map[frameKey]*list.Element{}, order: list.New()}
+}
+
+// get returns the content of a frame, to be read only.
+func (f *frames) get(ctx context.Context, place index.Place) ([]byte, error) {
+	key := frameKey{place.Pack, place.Offset, place.Sealed}
+	for {
+		o, mine := f.claim(key)
+		if mine {
+			o.content, o.err = f.fetch(ctx, key)
+			f.settle(o)
+			return o.content, o.err
+		}
+		select {
+		case <-o.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if o.err == nil {
+			return o.content, nil
+		} // another's fetch failed, perhaps by its context: try ourselves
+	}
+}
+
+func (f *frames) claim(key frameKey) (o *opening, mine bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e, found := f.kept[key]; found {
+		f.order.MoveToFront(e)
+		return e.Value.(*opening), false
+	}
+	o = &opening{key: key, done: make(chan struct{})}
+	f.kept[key] = f.order.PushFront(o)
+	return o, true
+}
+
+// settle publishes a fetched frame and forgets the oldest beyond the limit.
+func (f *frames) settle(o *opening) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(o.done)
+	if o.err != nil {
+		f.order.Remove(f.kept[o.key])
+		delete(f.kept, o.key)
+		return
+	}
+	f.size += len(o.content)
+	for e := f.order.Back(); e != nil && f.size > cachedFrames; {
+		old, before := e.Value.(*opening), e.Prev()
+		if old != o && settled(old) {
+			f.size -= len(old.content)
+			f.order.Remove(e)
+			delete(f.kept, old.key)
+		}
+		e = before
+	}
+}
+
+func settled(o *opening) bool {
+	select {
+	case <-o.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (f *frames) fetch(ctx context.Context, key frameKey) ([]byte, error) {
+	name := layout.Pack(key.pack)
+	if key.sealed > pack.MaxFrame || key.sealed < seal.Overhead {
+		return nil, &Damage{Object: name, Err: pack.ErrPack}
+	}
+	sealed := make([]byte, key.sealed)
+	if err := readRange(ctx, f.store, name, sealed, int64(key.offset)); err != nil {
+		return nil, missing(name, err)
+	}
+	plain, err := pack.Cipher(f.keys, key.pack).Open(sealed[:0], sealed, int64(key.offset), seal.RoleBody)
+	if err != nil {
+		return nil, located(name, err)
+	}
+	codec, ok := f.codecs.Get().(*frame.Codec)
+	if !ok {
+		if codec, err = frame.NewCodec(); err != nil {
+			return nil, err
+		}
+	}
+	defer f.codecs.Put(codec)
+	content, err := codec.Decode(nil, plain)
+	return content, located(name, err)
+}
+
+// block reads a block and proves that it is what its name says.
+func (r *Repository) block(ctx context.Context, name seal.Name) ([]byte, error) {
+	place, err := r.places.locate(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := r.frames.get(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	start, end := uint64(place.Start), uint64(place.Start)+uint64(place.Length)
+	if end > uint64(len(content)) || r.keys.Name(content[start:end]) != name {
+		return nil, &Damage{Object: layout.Pack(place.Pack), Err: errContent}
+	}
+	return content[start:end:end], nil
+}

@@ -1,0 +1,120 @@
+// Package frame encodes the plaintext of a sealed frame: one or more
+// neighbouring blocks, compressed together when that makes them smaller. What
+// was compressed is decompressed and compared before it is handed out, since
+// compressors have had bugs that lost data. See spec/repository.md, section 5.
+package frame
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// MaxPlain is the greatest length of a frame's content in bytes; it bounds what
+// a reader allocates, whatever a hostile bucket holds.
+const MaxPlain = 16 << 20
+
+// Head is the number of bytes before the payload: method, content length.
+const Head = 5
+
+// Methods of a payload.
+const (
+	methodRaw  = 0
+	methodZstd = 1
+)
+
+// Errors of this package.
+var (
+	ErrFrame      = errors.New("malformed frame")
+	ErrCompressor = errors.New("compressed output does not decompress to its input")
+)
+
+// Codec encodes and decodes frames. It holds working memory of several MiB and
+// is for one goroutine at a time.
+type Codec struct {
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+	check []byte // output of the comparison
+}
+
+// NewCodec returns a codec.
+func NewCodec() (*Codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return nil, fmt.Errorf("zstd encoder: %w", err)
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxPlain))
+	if err != nil {
+		return nil, fmt.Errorf("zstd decoder: %w", err)
+	}
+	return &Codec{enc: enc, dec: dec}, nil
+}
+
+// Close releases the codec's memory and goroutines.
+func (c *Codec) Close() {
+	_ = c.enc.Close() // nothing is buffered
+	c.dec.Close()
+}
+
+// Encode appends the frame of content to dst.
+func (c *Codec) Encode(dst, content []byte) ([]byte, error) {
+	if len(content) > MaxPlain {
+		return nil, fmt.Errorf("%w: %d bytes of content, at most %d", ErrFrame, len(content), MaxPlain)
+	}
+	start := len(dst)
+	dst = append(dst, methodZstd, 0, 0, 0, 0)
+	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(content)))
+	out := c.enc.EncodeAll(content, dst)
+	if len(out)-start-Head >= len(content) {
+		out = append(out[:start+Head], content...)
+		out[start] = methodRaw
+		return out, nil
+	}
+	plain, err := c.dec.DecodeAll(out[start+Head:], c.check[:0])
+	if err != nil || !bytes.Equal(plain, content) {
+		return nil, ErrCompressor
+	}
+	c.check = plain
+	return out, nil
+}
+
+// Decode appends the content of a frame to dst.
+func (c *Codec) Decode(dst, data []byte) ([]byte, error) {
+	if len(data) < Head {
+		return nil, fmt.Errorf("%w: %d bytes", ErrFrame, len(data))
+	}
+	size := binary.BigEndian.Uint32(data[1:])
+	if size > MaxPlain {
+		return nil, fmt.Errorf("%w: %d bytes of content", ErrFrame, size)
+	}
+	payload := data[Head:]
+	switch data[0] {
+	case methodRaw:
+		if len(payload) != int(size) {
+			return nil, fmt.Errorf("%w: %d bytes, %d announced", ErrFrame, len(payload), size)
+		}
+		return append(dst, payload...), nil
+	case methodZstd:
+		return c.expand(dst, payload, int(size))
+	}
+	return nil, fmt.Errorf("%w: method %d", ErrFrame, data[0])
+}
+
+func (c *Codec) expand(dst, payload []byte, size int) ([]byte, error) {
+	start := len(dst)
+	if cap(dst)-start < size {
+		dst = append(make([]byte, 0, start+size), dst...)
+	}
+	out, err := c.dec.DecodeAll(payload, dst)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFrame, err)
+	}
+	if len(out)-start != size {
+		return nil, fmt.Errorf("%w: %d bytes, %d announced", ErrFrame, len(out)-start, size)
+	}
+	return out, nil
+}

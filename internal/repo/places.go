@@ -1,0 +1,256 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/repo/internal/index"
+	"holdfast.dev/holdfast/internal/repo/internal/seal"
+	"holdfast.dev/holdfast/internal/repo/layout"
+)
+
+// Limits of loading the index.
+const (
+	loaders     = 8       // segments loaded at once
+	inMemory    = 1 << 20 // bytes; larger segments are kept in temporary files
+	heldAtOnce  = 8 << 20 // bytes of small segments held in memory in all
+	maxSegments = 1 << 20
+)
+
+// places looks blocks up in all index segments. Segments are fetched once, and
+// kept sealed as they are in files; the heap holds only their footers.
+type places struct {
+	store objstore.Store
+	keys  *seal.Keys
+
+	loading sync.Mutex // one refresh at a time
+	mu      sync.RWMutex
+	loaded  bool
+	open    map[layout.ID]segment
+	held    int64 // bytes of segments in memory
+}
+
+type segment struct {
+	*index.Segment
+	file *os.File // nil when in memory
+}
+
+func newPlaces(store objstore.Store, keys *seal.Keys) *places {
+	return &places{store: store, keys: keys, open: map[layout.ID]segment{}}
+}
+
+// find looks a block up in the segments loaded so far.
+func (p *places) find(name seal.Name) (index.Place, bool, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for id, s := range p.open {
+		place, found, err := s.Find(name)
+		if err != nil {
+			return index.Place{}, false, located(layout.Index(id), err)
+		}
+		if found {
+			return place, true, nil
+		}
+	}
+	return index.Place{}, false, nil
+}
+
+// locate finds a block that must be there: it loads the index when that was not
+// done yet, and again when the block may be in a newer segment.
+func (p *places) locate(ctx context.Context, name seal.Name) (index.Place, error) {
+	if err := p.ensure(ctx); err != nil {
+		return index.Place{}, err
+	}
+	place, found, err := p.find(name)
+	if err != nil || found {
+		return place, err
+	}
+	if err := p.refresh(ctx); err != nil {
+		return index.Place{}, err
+	}
+	place, found, err = p.find(name)
+	if err == nil && !found {
+		err = &Damage{Err: fmt.Errorf("block %x is in no index segment", name[:8])}
+	}
+	return place, err
+}
+
+func (p *places) ensure(ctx context.Context) error {
+	p.mu.RLock()
+	loaded := p.loaded
+	p.mu.RUnlock()
+	if loaded {
+		return nil
+	}
+	return p.refresh(ctx)
+}
+
+// refresh loads the segments that are new, and drops those that are gone or
+// replaced by another.
+func (p *places) refresh(ctx context.Context) error {
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	listed, err := p.list(ctx)
+	if err != nil {
+		return fmt.Errorf("load index: %w", err)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(loaders)
+	for id, size := range listed {
+		if !p.has(id) {
+			g.Go(func() error { return p.load(gctx, id, size) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("load index: %w", err)
+	}
+	p.drop(listed)
+	return nil
+}
+
+func (p *places) list(ctx context.Context) (map[layout.ID]int64, error) {
+	listed := map[layout.ID]int64{}
+	for info, err := range p.store.List(ctx, layout.Indexes) {
+		if err != nil {
+			return nil, err
+		}
+		id, err := layout.Parse(layout.Indexes, info.Name)
+		if err != nil {
+			continue // not ours
+		}
+		listed[id] = info.Size
+		if len(listed) > maxSegments {
+			return nil, errors.New("too many index segments")
+		}
+	}
+	return listed, nil
+}
+
+func (p *places) has(id layout.ID) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	_, found := p.open[id]
+	return found
+}
+
+// load opens one segment. One that vanished since it was listed was replaced
+// by another, which is listed as well or will be at the next refresh.
+func (p *places) load(ctx context.Context, id layout.ID, size int64) error {
+	name := layout.Index(id)
+	body, err := p.store.Get(ctx, name, 0, size)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return missing(name, err)
+	}
+	defer body.Close()
+	r, file, err := p.keep(size, body)
+	if err != nil {
+		return fmt.Errorf("object %s: %w", name, err)
+	}
+	return p.add(id, r, file, size)
+}
+
+func (p *places) add(id layout.ID, r io.ReaderAt, file *os.File, size int64) error {
+	s, err := index.Open(r, size, index.Cipher(p.keys, id))
+	if err != nil {
+		closeFile(file)
+		return located(layout.Index(id), err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[id] = segment{s, file}
+	return nil
+}
+
+// adopt adds a segment that was just stored.
+func (p *places) adopt(id layout.ID, data []byte) error {
+	r, file, err := p.keep(int64(len(data)), bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	return p.add(id, r, file, int64(len(data)))
+}
+
+// keep brings a segment near: into memory when small, else into a file that
+// has no name any more, so that nothing stays behind.
+func (p *places) keep(size int64, body io.Reader) (io.ReaderAt, *os.File, error) {
+	if size <= inMemory && p.hold(size) {
+		data := make([]byte, size)
+		_, err := io.ReadFull(body, data)
+		return bytes.NewReader(data), nil, err
+	}
+	file, err := os.CreateTemp("", "holdfast-index-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("keep index segment: %w", err)
+	}
+	_ = os.Remove(file.Name()) // the open file stays usable
+	if _, err := io.CopyN(file, body, size); err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("keep index segment: %w", err)
+	}
+	return file, file, nil
+}
+
+func (p *places) hold(size int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held+size > heldAtOnce {
+		return false
+	}
+	p.held += size
+	return true
+}
+
+// drop forgets segments that are not listed, and those another one replaces.
+func (p *places) drop(listed map[layout.ID]int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.open {
+		if _, there := listed[id]; !there {
+			p.forget(id)
+		}
+	}
+	for id, s := range p.open {
+		for _, old := range s.Replaces {
+			if old != id {
+				p.forget(old)
+			}
+		}
+	}
+	p.loaded = true
+}
+
+func (p *places) forget(id layout.ID) {
+	s, found := p.open[id]
+	if !found {
+		return
+	}
+	closeFile(s.file)
+	delete(p.open, id)
+}
+
+func (p *places) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.open {
+		p.forget(id)
+	}
+	p.loaded, p.held = false, 0
+	return nil
+}
+
+func closeFile(f *os.File) {
+	if f != nil {
+		f.Close()
+	}
+}
