@@ -48,9 +48,8 @@ type Job struct {
 	Kind      string
 	Args      json.RawMessage
 	NotBefore time.Time // zero means at once
-	// UniqueKey, when not empty, makes Enqueue a no-op while a job of the same
-	// kind and key waits, except that the earlier of the two NotBefore holds: to
-	// enqueue again is to wake it.
+	// UniqueKey, when not empty, keeps one job of this kind and key waiting: to
+	// enqueue it once more, with NotBefore zero, wakes the one that waits.
 	UniqueKey string
 }
 

@@ -128,7 +128,10 @@ func (t *memoryTx) Enqueue(job catalog.Job) error {
 		return catalog.ErrReadOnly
 	}
 	waiting := func(other catalog.Job) bool { return other.Kind == job.Kind && other.UniqueKey == job.UniqueKey }
-	if job.UniqueKey != "" && slices.ContainsFunc(t.jobs, waiting) {
+	if i := slices.IndexFunc(t.jobs, waiting); job.UniqueKey != "" && i >= 0 {
+		if job.NotBefore.IsZero() {
+			t.jobs[i].NotBefore = job.NotBefore
+		}
 		return nil
 	}
 	t.jobs = append(t.jobs, job)

@@ -1,0 +1,154 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
+
+	"holdfast.dev/holdfast/internal/clock"
+)
+
+const (
+	workers      = 16
+	pollInterval = 200 * time.Millisecond // a woken job is not announced, it is found
+	softStop     = 10 * time.Second
+	firstRetry   = time.Second
+	longestRetry = time.Minute
+)
+
+// Engine runs jobs until it is stopped.
+type Engine struct {
+	db     *sql.DB
+	client *river.Client[*sql.Tx]
+}
+
+// NewSQLiteEngine returns the engine that works the queue in db. SQLite means
+// one process: Run takes for its own whatever is in the database.
+func NewSQLiteEngine(db *sql.DB, clk clock.Clock, log *slog.Logger, handlers ...Handler) (*Engine, error) {
+	w := &worker{handlers: map[string]Handler{}, log: log}
+	for _, handler := range handlers {
+		if _, twice := w.handlers[handler.Kind]; twice {
+			return nil, fmt.Errorf("two handlers for jobs of kind %s", handler.Kind)
+		}
+		w.handlers[handler.Kind] = handler
+	}
+	all := river.NewWorkers()
+	river.AddWorker(all, w)
+	client, err := river.NewClient(riversqlite.New(db), &river.Config{
+		ErrorHandler:      &reporter{log: log},
+		FetchPollInterval: pollInterval,
+		JobTimeout:        StepTimeout,
+		Logger:            slog.New(quiet{log.Handler()}),
+		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		RetryPolicy:       &backoff{clock: clk},
+		SoftStopTimeout:   softStop,
+		Workers:           all,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the job engine: %w", err)
+	}
+	return &Engine{db: db, client: client}, nil
+}
+
+// Run works jobs until ctx ends, then lets running steps finish for a short time.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.resume(ctx); err != nil {
+		return err
+	}
+	if err := e.client.Start(ctx); err != nil {
+		return fmt.Errorf("start the job engine: %w", err)
+	}
+	<-e.client.Stopped()
+	return nil
+}
+
+// resume takes up what a killed process left: its running jobs, and its
+// leadership, which would otherwise hold up scheduled jobs until it expires.
+// This is right only because on SQLite there is one process. On PostgreSQL
+// other replicas may be running those jobs; there River's rescuer offers a job
+// again when it has run for longer than RescueStuckJobsAfter, and this
+// function must not be used.
+func (e *Engine) resume(ctx context.Context) error {
+	for _, statement := range []string{
+		`UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'`,
+		`DELETE FROM river_leader`,
+	} {
+		if _, err := e.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("take up the jobs of an earlier process: %w", err)
+		}
+	}
+	return nil
+}
+
+// worker hands River's jobs to our handlers.
+type worker struct {
+	river.WorkerDefaults[step]
+	handlers map[string]Handler
+	log      *slog.Logger
+}
+
+// Work takes one step.
+func (w *worker) Work(ctx context.Context, job *river.Job[step]) error {
+	handler, known := w.handlers[job.Args.Name]
+	if !known {
+		// Tried again, not dropped: a newer version of the service may know it.
+		return fmt.Errorf("no handler for jobs of kind %q", job.Args.Name)
+	}
+	result, err := handler.Work(ctx, job.Args.Args)
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return river.JobSnooze(0) // interrupted by a stop, not failed
+	case err != nil:
+		return err
+	case result.failed != nil:
+		return river.JobCancel(result.failed)
+	case result.again:
+		return river.JobSnooze(result.after)
+	}
+	return nil
+}
+
+// reporter writes what goes wrong in steps to the log.
+type reporter struct{ log *slog.Logger }
+
+// HandleError is called for every failed step.
+func (r *reporter) HandleError(_ context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	r.log.Warn("step failed, will be tried again", "job", string(job.EncodedArgs), "attempt", job.Attempt, "error", err)
+	return nil
+}
+
+// HandlePanic is called for every step that panicked.
+func (r *reporter) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+	r.log.Error("step panicked, will be tried again", "job", string(job.EncodedArgs), "panic", fmt.Sprint(value), "trace", trace)
+	return nil
+}
+
+// quiet keeps the engine's chatter out of the log: it tells of failed steps at
+// the level of information, and reporter does that better.
+type quiet struct{ slog.Handler }
+
+// Enabled lets warnings and errors pass.
+func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
+}
+
+// backoff doubles the pause with every failure, up to a minute, and shakes it
+// so that many jobs that failed together do not come back together.
+type backoff struct{ clock clock.Clock }
+
+// NextRetry says when a failed job is tried again.
+func (b *backoff) NextRetry(job *rivertype.JobRow) time.Time {
+	pause := longestRetry
+	if n := len(job.Errors); n < 6 {
+		pause = firstRetry << n
+	}
+	return b.clock.Now().Add(pause/2 + rand.N(pause/2))
+}
