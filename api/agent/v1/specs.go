@@ -134,6 +134,7 @@ type Volume struct {
 	Reason         string      `json:"reason,omitempty"`
 	Driver         string      `json:"driver,omitempty"`
 	SnapshotHandle string      `json:"snapshotHandle,omitempty"`
+	SnapshotClass  string      `json:"snapshotClass,omitempty"` // the VolumeSnapshotClass it was taken with
 	StorageClass   string      `json:"storageClass,omitempty"`
 	VolumeMode     string      `json:"volumeMode,omitempty"` // Filesystem or Block
 	FSType         string      `json:"fsType,omitempty"`

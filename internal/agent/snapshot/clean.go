@@ -1,0 +1,119 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+)
+
+// beingDeleted tells the driver's sidecar that a content may go. The snapshot
+// controller sets it when the snapshot object goes; where the object went
+// without it, the content would stay for ever.
+const beingDeleted = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
+
+// Clean removes every snapshot object and content of the operation and waits
+// until they are gone. Snapshots whose handle kept says yes to stay at the
+// driver; the others are deleted there too.
+func (s *Snapshots) Clean(ctx context.Context, patience time.Duration, kept func(handle string) bool) error {
+	var left int
+	err := await(ctx, patience, func(ctx context.Context) (bool, error) {
+		objects, contents, err := s.leftovers(ctx)
+		if err != nil {
+			return false, err
+		}
+		if left = len(objects) + len(contents); left == 0 {
+			return true, nil
+		}
+		return false, s.clean(ctx, objects, contents, kept)
+	})
+	if errors.Is(err, errTimedOut) {
+		return fmt.Errorf("%d snapshot objects of %s are still there after %s: %w", left, s.Operation, patience, err)
+	}
+	return err
+}
+
+// leftovers lists what the operation made. A cluster without the snapshot
+// definitions has nothing.
+func (s *Snapshots) leftovers(ctx context.Context) ([]snapshotv1.VolumeSnapshot, []snapshotv1.VolumeSnapshotContent, error) {
+	objects := &snapshotv1.VolumeSnapshotList{}
+	err := s.Client.List(ctx, objects, client.MatchingLabels{v1alpha1.LabelOperation: s.Operation})
+	if meta.IsNoMatchError(err) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("list volume snapshots of %s: %w", s.Operation, err)
+	}
+	var contents []snapshotv1.VolumeSnapshotContent
+	list := &snapshotv1.VolumeSnapshotContentList{}
+	err = pages(ctx, s.Client, list, func() {
+		for _, c := range list.Items {
+			if strings.HasPrefix(c.Spec.VolumeSnapshotRef.Name, namePrefix(s.Operation)) {
+				contents = append(contents, c)
+			}
+		}
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list volume snapshot contents: %w", err)
+	}
+	return objects.Items, contents, nil
+}
+
+// clean takes one round: first what becomes of each snapshot is written down,
+// then the objects go, then the contents that the controller leaves behind.
+func (s *Snapshots) clean(ctx context.Context, objects []snapshotv1.VolumeSnapshot, contents []snapshotv1.VolumeSnapshotContent, kept func(string) bool) error {
+	there := map[types.UID]bool{}
+	for _, o := range objects {
+		there[o.UID] = true
+	}
+	for i := range contents {
+		c := &contents[i]
+		policy := snapshotv1.VolumeSnapshotContentDelete
+		if handle := handleOf(*c); handle != "" && kept(handle) {
+			policy = snapshotv1.VolumeSnapshotContentRetain
+		}
+		if err := s.setPolicy(ctx, c, policy); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("set deletion policy of content %s: %w", c.Name, err)
+		}
+		if !there[c.Spec.VolumeSnapshotRef.UID] {
+			if err := s.dropContent(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range objects {
+		if objects[i].DeletionTimestamp != nil {
+			continue
+		}
+		if err := s.Client.Delete(ctx, &objects[i]); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete volume snapshot %s/%s: %w", objects[i].Namespace, objects[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// dropContent deletes a content whose snapshot object is gone.
+func (s *Snapshots) dropContent(ctx context.Context, c *snapshotv1.VolumeSnapshotContent) error {
+	if c.Annotations[beingDeleted] == "" {
+		patch := []byte(`{"metadata":{"annotations":{"` + beingDeleted + `":"yes"}}}`)
+		err := s.Client.Patch(ctx, c, client.RawPatch(types.MergePatchType, patch))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("mark content %s: %w", c.Name, err)
+		}
+	}
+	if c.DeletionTimestamp != nil {
+		return nil
+	}
+	if err := s.Client.Delete(ctx, c); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete content %s: %w", c.Name, err)
+	}
+	return nil
+}
