@@ -54,11 +54,14 @@ func (r *Request) authorise(route *route) error {
 	if route.open {
 		return nil
 	}
-	if route.list && (r.ID.IsRoot() || (enclosing(r.ID) && r.holdsBelow(r.ID))) {
+	d := r.Allowed(route.action, r.ID)
+	if !d.Allowed && route.list && (r.ID.IsRoot() || (enclosing(r.ID) && r.holdsBelow(r.ID))) {
 		r.filter = route
 		return nil
 	}
-	d := r.mayUse(route, r.ID)
+	if !route.list {
+		d = r.mayUse(route, r.ID)
+	}
 	if !d.Allowed {
 		return Forbidden(r.Principal, route.action, r.ID, d.Reason)
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 
 	"holdfast.dev/holdfast/internal/backup"
@@ -25,6 +26,15 @@ var (
 	Subscriptions  = Collection[Subscription, *Subscription]{kind: "subscription"}
 	ResourceGroups = Collection[ResourceGroup, *ResourceGroup]{kind: "resource-group"}
 )
+
+// GroupExists tells whether the id is that of a resource group that exists.
+func GroupExists(tx catalog.Tx, id string) (bool, error) {
+	_, err := ResourceGroups.Get(tx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // InGroup reads the common part of every top-level resource of a resource
 // group, in no order.
