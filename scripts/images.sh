@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Builds the images that the cluster needs into bin/, without a registry: the
+# extension's own from our static binary, PostgreSQL for the demo from Debian's
+# packages. What is newer than its sources is kept.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+deploy/image/build.sh bin/holdfast-agent bin/holdfast-agent.tar localhost/holdfast-agent:dev
+if [ ! -s bin/postgres.tar ]; then
+  bin/devcluster postgres-image --output bin/postgres.tar
+fi

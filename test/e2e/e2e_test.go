@@ -1,0 +1,118 @@
+//go:build e2e
+
+// Package e2e runs whole scenarios on a real cluster. Each is a script in
+// testdata that reads from top to bottom; the commands it may use are listed
+// in commands_test.go.
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"holdfast.dev/holdfast/test/stand"
+)
+
+// TestScenarios brings up one stand and runs every script on it, one after
+// another: they share two cores.
+func TestScenarios(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 35*time.Minute)
+	defer cancel()
+	s := newStand(t)
+	begin := time.Now()
+	if err := prepare(ctx, s); err != nil {
+		t.Fatalf("stand: %v", err)
+	}
+	t.Logf("stand ready after %s", time.Since(begin).Round(time.Second))
+	if os.Getenv("HOLDFAST_KEEP") == "" {
+		t.Cleanup(func() { tearDown(t, s) })
+	}
+	p := &player{Stand: s, ctx: ctx}
+	testscript.RunT(sequential{t}, testscript.Params{
+		Dir:                 "testdata",
+		Cmds:                p.commands(),
+		Setup:               p.setup,
+		RequireExplicitExec: true,
+	})
+}
+
+func newStand(t *testing.T) *stand.Stand {
+	dir := "/var/lib/holdfast-e2e"
+	log, err := openLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	s, err := stand.New(stand.Options{Name: "e2e", Dir: dir, Port: 9443, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func openLog(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Join(dir, "e2e.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+}
+
+// prepare brings the stand to where a user would be after the guide's first
+// three chapters.
+func prepare(ctx context.Context, s *stand.Stand) error {
+	// What an interrupted run left must not make this one pass or fail.
+	if err := remove(ctx, s); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{
+		s.StartCluster,
+		func(ctx context.Context) error {
+			return s.LoadImages(ctx, s.Binary("holdfast-agent.tar"))
+		},
+		s.StartService,
+		func(ctx context.Context) error {
+			_, err := s.Holdfast(ctx, "login", "--admin-file", filepath.Join(s.DataDir(), "admin.json"))
+			return err
+		},
+		func(ctx context.Context) error { return s.Setup(ctx, "e2e") },
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func remove(ctx context.Context, s *stand.Stand) error {
+	if err := s.StopService(ctx); err != nil {
+		return err
+	}
+	if err := s.StopCluster(ctx); err != nil {
+		return err
+	}
+	return os.RemoveAll(s.DataDir())
+}
+
+func tearDown(t *testing.T, s *stand.Stand) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	if err := remove(ctx, s); err != nil {
+		t.Errorf("tear down: %v", err)
+	}
+}
+
+// sequential runs subtests one after another, whatever they ask for.
+type sequential struct{ *testing.T }
+
+func (s sequential) Parallel() {}
+
+func (s sequential) Run(name string, f func(testscript.T)) {
+	s.T.Run(name, func(t *testing.T) { f(sequential{t}) })
+}
+
+func (s sequential) Verbose() bool { return testing.Verbose() }
