@@ -1,0 +1,201 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast.dev/holdfast/test/devcluster/build"
+	"holdfast.dev/holdfast/test/devcluster/kubeapi"
+	"holdfast.dev/holdfast/test/devcluster/network"
+	"holdfast.dev/holdfast/test/devcluster/node"
+	"holdfast.dev/holdfast/test/devcluster/pki"
+)
+
+//go:embed manifests/*.yaml
+var manifests embed.FS
+
+const startLimit = 3 * time.Minute
+
+func (c *Cluster) certificates() pki.Cluster {
+	return pki.Cluster{Name: c.Name, Node: c.NodeName(), NodeAddress: c.Plan.NodeAddress().String(),
+		APIServer: c.Plan.APIServer(), APIService: network.APIServiceAddress}
+}
+
+// populate loads images, applies what every cluster has, and waits until all
+// of it is ready.
+func (c *Cluster) populate(ctx context.Context, pid int, parts Parts, show *build.Progress) (err error) {
+	done := show.Step("waiting for cluster " + c.Name)
+	defer func() { done(err) }()
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not ready after %s; see the files in %s", startLimit, c.LogDir()))
+	defer cancel()
+	api, err := kubeapi.New(c.PKI(), c.Plan.APIServer())
+	if err != nil {
+		return err
+	}
+	if err := c.loadParts(ctx, pid, parts.Images); err != nil {
+		return err
+	}
+	if err := kubeapi.Wait(ctx, "the API server", func(ctx context.Context) error { return api.Get(ctx, "/readyz", nil) }); err != nil {
+		return err
+	}
+	if err := c.applyAll(ctx, api, parts.CRDs); err != nil {
+		return err
+	}
+	return c.waitReady(ctx, api)
+}
+
+func (c *Cluster) loadParts(ctx context.Context, pid int, images []string) error {
+	socket := filepath.Join("/proc", fmt.Sprint(pid), "root", c.RuntimeSocket())
+	if err := kubeapi.Wait(ctx, "containerd", func(context.Context) error {
+		_, err := os.Stat(socket)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, path := range images {
+		marker := filepath.Join(c.Dir, "loaded", filepath.Base(filepath.Dir(path)))
+		if _, err := os.Stat(marker); err == nil {
+			continue
+		}
+		if err := c.LoadImage(ctx, path); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(marker), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(marker, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadImage imports a docker-archive or OCI archive into containerd.
+func (c *Cluster) LoadImage(ctx context.Context, path string) error {
+	pid, err := c.Pid()
+	if err != nil {
+		return err
+	}
+	if pid == 0 {
+		return ErrNotRunning{c.Name}
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	cmd := c.inside(pid, "/run/holdfast/bin/ctr", "--address", c.RuntimeSocket(), "--namespace", "k8s.io", "images", "import", "-")
+	cmd.Stdin = in
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("load %s: %w: %s", path, err, out)
+	}
+	return nil
+}
+
+// applyAll applies the definitions first; the snapshot class needs them served.
+func (c *Cluster) applyAll(ctx context.Context, api *kubeapi.Client, crds string) error {
+	definitions, err := os.ReadFile(crds)
+	if err != nil {
+		return err
+	}
+	first := [][]byte{definitions}
+	for _, name := range []string{"dns.yaml", "storage.yaml"} {
+		text, err := manifests.ReadFile("manifests/" + name)
+		if err != nil {
+			return err
+		}
+		first = append(first, text)
+	}
+	if err := c.apply(bytes.Join(first, []byte("\n---\n"))); err != nil {
+		return err
+	}
+	served := func(ctx context.Context) error {
+		return api.Get(ctx, "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses", nil)
+	}
+	if err := kubeapi.Wait(ctx, "the snapshot definitions", served); err != nil {
+		return err
+	}
+	class, err := manifests.ReadFile("manifests/snapshotclass.yaml")
+	if err != nil {
+		return err
+	}
+	return c.apply(class)
+}
+
+func (c *Cluster) apply(text []byte) error {
+	cmd := c.Kubectl("apply", "--server-side", "--force-conflicts", "-f", "-")
+	cmd.Stdin = bytes.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("apply manifests: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (c *Cluster) waitReady(ctx context.Context, api *kubeapi.Client) error {
+	if err := kubeapi.Wait(ctx, "node "+c.NodeName(), func(ctx context.Context) error { return c.nodeReady(ctx, api) }); err != nil {
+		return err
+	}
+	if err := kubeapi.Wait(ctx, "the storage drivers", func(ctx context.Context) error { return c.driversReady(ctx, api) }); err != nil {
+		return err
+	}
+	if err := kubeapi.Wait(ctx, "service accounts", func(ctx context.Context) error {
+		return api.Get(ctx, "/api/v1/namespaces/default/serviceaccounts/default", nil)
+	}); err != nil {
+		return err
+	}
+	return kubeapi.Wait(ctx, "DNS", func(ctx context.Context) error { return dnsReady(ctx, api) })
+}
+
+func (c *Cluster) nodeReady(ctx context.Context, api *kubeapi.Client) error {
+	var n struct {
+		Status struct {
+			Conditions []struct{ Type, Status, Message string }
+		}
+	}
+	if err := api.Get(ctx, "/api/v1/nodes/"+c.NodeName(), &n); err != nil {
+		return err
+	}
+	for _, condition := range n.Status.Conditions {
+		if condition.Type == "Ready" && condition.Status == "True" {
+			return nil
+		}
+	}
+	return kubeapi.ErrNotYet
+}
+
+func (c *Cluster) driversReady(ctx context.Context, api *kubeapi.Client) error {
+	var n struct {
+		Spec struct{ Drivers []struct{ Name string } }
+	}
+	if err := api.Get(ctx, "/apis/storage.k8s.io/v1/csinodes/"+c.NodeName(), &n); err != nil {
+		return err
+	}
+	var names []string
+	for _, d := range n.Spec.Drivers {
+		names = append(names, d.Name)
+	}
+	if !slices.Contains(names, node.Driver) || !slices.Contains(names, node.PlainDriver) {
+		return fmt.Errorf("%w: only [%s]", kubeapi.ErrNotYet, strings.Join(names, " "))
+	}
+	return nil
+}
+
+func dnsReady(ctx context.Context, api *kubeapi.Client) error {
+	var d struct {
+		Status struct{ AvailableReplicas int }
+	}
+	if err := api.Get(ctx, "/apis/apps/v1/namespaces/kube-system/deployments/coredns", &d); err != nil {
+		return err
+	}
+	if d.Status.AvailableReplicas < 1 {
+		return kubeapi.ErrNotYet
+	}
+	return nil
+}
