@@ -1,0 +1,63 @@
+package wrap
+
+import (
+	"context"
+	"io"
+)
+
+// Get repeats, and returns a body that goes on where it broke off.
+func (r retry) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	b := &resuming{ctx: ctx, retry: r, name: name, offset: offset, length: length}
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// resuming is a body that opens the rest of its range again when it breaks.
+type resuming struct {
+	ctx    context.Context
+	retry  retry
+	name   string
+	offset int64 // of the next byte
+	length int64 // bytes left; -1 to the end
+	breaks int   // without a byte in between
+	body   io.ReadCloser
+}
+
+func (b *resuming) open() error {
+	return b.retry.do(b.ctx, func() (err error) {
+		b.body, err = b.retry.store.Get(b.ctx, b.name, b.offset, b.length)
+		return err
+	})
+}
+
+// Read gives the next bytes. A body that ends before its range does has broken.
+func (b *resuming) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	b.offset += int64(n)
+	if n > 0 {
+		b.breaks = 0
+	}
+	if b.length >= 0 {
+		b.length -= int64(n)
+		if err == io.EOF && b.length > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	if err == nil || err == io.EOF || !transient(err) || b.ctx.Err() != nil {
+		return n, err
+	}
+	b.breaks++
+	if b.breaks >= b.retry.retries.Attempts {
+		return n, err
+	}
+	if stop := b.retry.wait(b.ctx, b.breaks); stop != nil {
+		return n, stop
+	}
+	b.body.Close()
+	return n, b.open()
+}
+
+// Close closes the body there is.
+func (b *resuming) Close() error { return b.body.Close() }
