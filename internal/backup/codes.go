@@ -61,6 +61,9 @@ const (
 	CodeNotSupported              Code = "UserErrorFeatureNotSupported"
 	CodeDependentResources        Code = "UserErrorResourceInUse"
 	CodeExtensionAlreadyInstalled Code = "UserErrorExtensionAlreadyInstalled"
+	CodeLocationFixed             Code = "InvalidResourceLocation"
+	CodeAccountTaken              Code = "StorageAccountAlreadyTaken"
+	CodeFolderNotAllowed          Code = "UserErrorStoreFolderNotAllowed"
 	CodeInternal                  Code = "InternalServerError"
 )
 
@@ -127,6 +130,9 @@ var codes = map[Code]codeFacts{
 	CodeNotSupported:              act("Leave the feature out of the request."),
 	CodeDependentResources:        act("Delete what uses the resource first."),
 	CodeExtensionAlreadyInstalled: act("Use the extension that is installed, or delete it first."),
+	CodeLocationFixed:             act("Keep the location, or delete the resource and create it again."),
+	CodeAccountTaken:              act("Choose another name; names of storage accounts are unique in the service."),
+	CodeFolderNotAllowed:          act("Use a folder that the operator of the service allows for stores."),
 	CodeInternal:                  later("Try again; when it happens again, read the service's log."),
 
 	CodeGenericWarning: act("Read the reason, mend it, and apply or back up the object again."),

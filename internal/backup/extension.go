@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"maps"
+	"reflect"
 	"strings"
 )
 
@@ -15,10 +17,9 @@ type Extension struct {
 	ReleaseTrain     string `json:"releaseTrain,omitempty"`
 	Version          string `json:"version,omitempty"`        // asked for
 	CurrentVersion   string `json:"currentVersion,omitempty"` // installed
-	// ReleaseNamespace and TargetNamespace are echoed; the extension always
-	// runs in its own namespace.
-	ReleaseNamespace string `json:"releaseNamespace,omitempty"`
-	TargetNamespace  string `json:"targetNamespace,omitempty"`
+	// Scope is echoed; the extension always runs in its own namespace. Nil when
+	// it was not sent.
+	Scope *ExtensionScope `json:"scope,omitempty"`
 	// Settings are kept under the names they were sent with.
 	Settings map[string]string `json:"settings"`
 	// Protected settings are write-only.
@@ -28,6 +29,13 @@ type Extension struct {
 	ClusterPrincipal string            `json:"clusterPrincipal"`
 	Statuses         []ExtensionStatus `json:"statuses,omitempty"`
 	Problem          *Problem          `json:"problem,omitempty"` // when failed
+	// OperationID is the last operation that changed the extension.
+	OperationID string `json:"operationId,omitempty"`
+}
+
+// ExtensionScope is the scope of an extension for a whole cluster.
+type ExtensionScope struct {
+	ReleaseNamespace string `json:"releaseNamespace,omitempty"`
 }
 
 // ExtensionStatus is one line about the extension for people.
@@ -83,6 +91,49 @@ func longName(key string) string {
 		}
 	}
 	return key
+}
+
+// MergeSettings returns base with changes put over it; a change replaces the
+// setting of the same meaning under whichever name it stands there.
+func MergeSettings(base, changes map[string]string) map[string]string {
+	merged := maps.Clone(base)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for name, value := range changes {
+		for have := range merged {
+			if longName(have) == longName(name) {
+				delete(merged, have)
+			}
+		}
+		merged[name] = value
+	}
+	return merged
+}
+
+// Adopt takes over from old what a client does not send. old may be nil.
+func (e *Extension) Adopt(old *Extension) {
+	if old == nil {
+		return
+	}
+	e.CurrentVersion, e.ClusterPrincipal = old.CurrentVersion, old.ClusterPrincipal
+	e.Statuses, e.Problem = old.Statuses, old.Problem
+	e.State, e.OperationID = old.State, old.OperationID
+	if e.Identity.HasSystem() && old.Identity.HasSystem() {
+		e.Identity.PrincipalID = old.Identity.PrincipalID
+	}
+}
+
+// SameAs says whether e declares what old already is.
+func (e *Extension) SameAs(old *Extension) bool {
+	a, b := *e, *old
+	a.Meta, b.Meta = Meta{}, Meta{}
+	return maps.Equal(e.Tags, old.Tags) && reflect.DeepEqual(a, b)
+}
+
+// Busy refuses to do something while an operation changes the extension.
+func (e *Extension) Busy(what string) *Problem {
+	return NewProblem(CodeInvalidTransition, e.ID, "cannot %s while extension %s is %s", what, e.Name(), strings.ToLower(string(e.State)))
 }
 
 // ClusterID returns the id of the cluster the extension is declared on.

@@ -17,8 +17,8 @@ const containerActions = "Microsoft.Storage/storageAccounts/blobServices/contain
 // need. Resources that do not exist, which Preflight reports, are left out.
 func BackupGrants(i *Instance, f Facts) []Grant {
 	var grants []Grant
-	if f.Vault != nil && f.Vault.Identity.HasSystem() && i.UserIdentityID == "" {
-		grants = append(grants, vaultGrants(f.Vault, i.Datasource.ID, i.SnapshotGroupID)...)
+	if principal := f.vaultPrincipal(i); principal != "" {
+		grants = append(grants, vaultGrants(f.Vault, principal, i.Datasource.ID, i.SnapshotGroupID)...)
 	}
 	if f.Cluster != nil {
 		grants = append(grants, clusterGrants(f.Cluster, i.SnapshotGroupID)...)
@@ -29,12 +29,27 @@ func BackupGrants(i *Instance, f Facts) []Grant {
 	return grants
 }
 
-func vaultGrants(v *Vault, clusterID, groupID string) []Grant {
+// vaultPrincipal is the identity the vault works with for the instance; empty
+// when it has none.
+func (f Facts) vaultPrincipal(i *Instance) string {
+	switch {
+	case f.Vault == nil:
+		return ""
+	case i.UserIdentityID == "":
+		return f.Vault.Identity.PrincipalID
+	case f.UserIdentity == nil:
+		return ""
+	default:
+		return f.UserIdentity.PrincipalID
+	}
+}
+
+func vaultGrants(v *Vault, principal, clusterID, groupID string) []Grant {
 	holder := "the identity of vault " + v.Name()
 	return []Grant{
-		{Holder: holder, PrincipalID: v.Identity.PrincipalID, Scope: clusterID, Role: "Reader",
+		{Holder: holder, PrincipalID: principal, Scope: clusterID, Role: "Reader",
 			Action: "Microsoft.KubernetesConfiguration/extensions/read", Code: CodeListExtensions},
-		{Holder: holder, PrincipalID: v.Identity.PrincipalID, Scope: groupID, Role: "Reader",
+		{Holder: holder, PrincipalID: principal, Scope: groupID, Role: "Reader",
 			Action: "Microsoft.Resources/subscriptions/resourceGroups/read", Code: CodeVaultMissingRole},
 	}
 }

@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -27,6 +29,9 @@ type Instance struct {
 	ValidationType string          `json:"validationType,omitempty"`
 	Protection     ProtectionState `json:"protection"`
 	Error          *Problem        `json:"error,omitempty"` // why protection failed
+	// OperationID is the last operation that changed the instance; it is
+	// running while State is not terminal.
+	OperationID string `json:"operationId,omitempty"`
 }
 
 // Datasource names what is protected. Its texts are kept as they were sent.
@@ -169,3 +174,27 @@ func hasType(id, name string) bool {
 	parsed, err := resourceid.Parse(id)
 	return err == nil && parsed.HasType(name)
 }
+
+// Adopt takes over from old what a client does not send. old may be nil.
+func (i *Instance) Adopt(old *Instance) {
+	if old == nil {
+		return
+	}
+	i.UID, i.Protection, i.Error = old.UID, old.Protection, old.Error
+	i.State, i.OperationID = old.State, old.OperationID
+}
+
+// SameAs says whether i asks for what old already is.
+func (i *Instance) SameAs(old *Instance) bool {
+	a, b := *i, *old
+	a.Meta, b.Meta = Meta{}, Meta{}
+	return maps.Equal(i.Tags, old.Tags) && reflect.DeepEqual(a, b)
+}
+
+// NeedsConfiguring says whether the last attempt to configure protection failed.
+func (i *Instance) NeedsConfiguring() bool {
+	return i.Protection == ConfiguringFailed || i.Protection == ProtectionError
+}
+
+// Busy refuses to do something while an operation changes the instance.
+func (i *Instance) Busy(what string) *Problem { return i.refuse(what) }

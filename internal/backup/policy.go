@@ -1,5 +1,7 @@
 package backup
 
+import "reflect"
+
 // DatasourceAKS is the only datasource type that policies and instances name.
 const DatasourceAKS = "Microsoft.ContainerService/managedClusters"
 
@@ -128,4 +130,32 @@ func (p Policy) UsesVaultTier() bool {
 		}
 	}
 	return false
+}
+
+// SameRules says whether two policies do the same.
+func (p *Policy) SameRules(other *Policy) bool {
+	return reflect.DeepEqual(p.DatasourceTypes, other.DatasourceTypes) && reflect.DeepEqual(p.Rules, other.Rules)
+}
+
+// Choose resolves the rule and the tag that an on-demand backup names. An
+// empty override leaves the tag to the policy's schedule, as "".
+func (p *Policy) Choose(ruleName, tagOverride string) (rule, tag string, problem *Problem) {
+	b, ok := p.BackupRule(ruleName)
+	if !ok {
+		return "", "", Invalid("backupRuleOptions.ruleName", "policy %s has no backup rule %q", p.Name(), ruleName)
+	}
+	if tagOverride == "" {
+		return b.Name, "", nil
+	}
+	// Clients send the name of the retention rule, or the id of its tag.
+	for _, t := range b.Backup.Tags {
+		if t.ID != "" && equalFold(t.ID, tagOverride) {
+			tagOverride = t.Name
+		}
+	}
+	r, ok := p.RetentionRule(tagOverride)
+	if !ok {
+		return "", "", Invalid("backupRuleOptions.triggerOption.retentionTagOverride", "policy %s has no retention rule %q", p.Name(), tagOverride)
+	}
+	return b.Name, r.Name, nil
 }

@@ -9,6 +9,8 @@ type Facts struct {
 	Policy    *Policy
 	Cluster   *Cluster
 	Extension *Extension
+	// UserIdentity is the user-assigned identity that the instance names.
+	UserIdentity *UserIdentity
 	// Connected says whether the extension's agent was heard of lately.
 	Connected bool
 	// Health is what the extension last reported; nil when it has not.
@@ -54,7 +56,7 @@ func (f Facts) checkVault(i *Instance) *Problem {
 	switch {
 	case f.Vault == nil:
 		return NewProblem(CodeResourceNotFound, i.VaultID(), "vault %s does not exist", i.VaultID())
-	case i.UserIdentityID != "" && !f.Vault.Identity.Has(i.UserIdentityID):
+	case i.UserIdentityID != "" && (f.UserIdentity == nil || !f.Vault.Identity.Has(i.UserIdentityID)):
 		return NewProblem(CodeUserIdentityNotFound, i.UserIdentityID, "identity %s is not attached to vault %s", i.UserIdentityID, f.Vault.Name())
 	case i.UserIdentityID == "" && !f.Vault.Identity.HasSystem():
 		return NewProblem(CodeVaultIdentityOff, f.Vault.ID, "the system-assigned identity of vault %s is off", f.Vault.Name())

@@ -129,3 +129,11 @@ func SameRegion(a, b string) bool { return plainRegion(a) == plainRegion(b) }
 func plainRegion(r string) string {
 	return strings.ToLower(strings.ReplaceAll(r, " ", ""))
 }
+
+// SameLocation refuses to move a resource to another region.
+func SameLocation(m, old Meta) *Problem {
+	if SameRegion(m.Location, old.Location) {
+		return nil
+	}
+	return NewProblem(CodeLocationFixed, "location", "%s exists in %s and cannot move to %s", old.Name(), old.Location, m.Location)
+}

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"path"
 	"regexp"
 	"strings"
 )
@@ -28,6 +29,28 @@ type AccountStore struct {
 type Container struct {
 	Meta
 	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// CheckChange validates the step from old to a; hasContainers says whether
+// containers exist, whose data does not move.
+func (a StorageAccount) CheckChange(old StorageAccount, hasContainers bool) *Problem {
+	if p := SameLocation(a.Meta, old.Meta); p != nil {
+		return p
+	}
+	if hasContainers && a.Store.URL != old.Store.URL {
+		return Invalid("properties.holdfastStore.url", "the store of an account with containers cannot be changed")
+	}
+	return nil
+}
+
+// ContainerURL returns where a container of the account really is. root is the
+// folder, as a file URL, in which accounts without a store of their own lie.
+func (a StorageAccount) ContainerURL(root, container string) string {
+	base := a.Store.URL
+	if base == "" {
+		base = strings.TrimSuffix(root, "/") + "/" + a.Name()
+	}
+	return strings.TrimSuffix(base, "/") + "/" + container
 }
 
 // ContainerID returns the id of a container of an account.
@@ -72,7 +95,7 @@ func (s AccountStore) check() *Problem {
 	case s == AccountStore{}:
 		return nil
 	case strings.HasPrefix(s.URL, "file:///"):
-		return nil
+		return s.checkFolder(target)
 	case !strings.HasPrefix(s.URL, "https://") && !strings.HasPrefix(s.URL, "http://"):
 		return Invalid(target+".url", "store URL %q must begin with file:///, https:// or http://", s.URL)
 	case s.AccountName == "" || s.AccountKey == "":
@@ -80,6 +103,35 @@ func (s AccountStore) check() *Problem {
 	default:
 		return nil
 	}
+}
+
+// checkFolder refuses credentials, which a folder has no use for, and paths
+// that wander.
+func (s AccountStore) checkFolder(target string) *Problem {
+	folder := strings.TrimPrefix(s.URL, "file://")
+	if folder == "/" || path.Clean(folder) != strings.TrimSuffix(folder, "/") {
+		return Invalid(target+".url", "store URL %q must name a folder by its plain absolute path", s.URL)
+	}
+	if s.AccountName != "" || s.AccountKey != "" {
+		return Invalid(target, "a folder needs no accountName and no accountKey")
+	}
+	return nil
+}
+
+// Within says whether the store is no folder, or one at or below one of the
+// roots, which are absolute paths.
+func (s AccountStore) Within(roots []string) bool {
+	folder, isFolder := strings.CutPrefix(s.URL, "file://")
+	if !isFolder {
+		return true
+	}
+	for _, root := range roots {
+		root = strings.TrimSuffix(root, "/")
+		if folder == root || strings.HasPrefix(folder, root+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // CheckName reports whether the container's name is allowed.

@@ -103,9 +103,10 @@ func (v Vault) GeoRedundant() bool {
 // CheckChange validates the step from old to v; hasItems says whether
 // instances exist, which fixes the redundancy.
 func (v Vault) CheckChange(old Vault, hasItems bool) *Problem {
+	if p := SameLocation(v.Meta, old.Meta); p != nil {
+		return p
+	}
 	switch {
-	case !SameRegion(v.Location, old.Location):
-		return NewProblem("InvalidResourceLocation", "location", "the vault exists in %s and cannot move to %s", old.Location, v.Location)
 	case hasItems && !sameStorage(old.Storage, v.Storage):
 		return Invalid("properties.storageSettings", "the redundancy is fixed once instances are protected")
 	case old.SoftDelete != nil && old.SoftDelete.State == "AlwaysOn" && (v.SoftDelete == nil || v.SoftDelete.State != "AlwaysOn"):

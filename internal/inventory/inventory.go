@@ -15,8 +15,9 @@ const (
 	LabelPolicy    = "policy"    // instances
 	LabelInstance  = "instance"  // jobs
 	LabelStatus    = "status"    // jobs: backup.JobStatus
-	LabelContainer = "container" // extensions: the backup storage location
+	LabelContainer = "container" // extensions, recovery points: the backup storage location
 	LabelSource    = "source"    // trusted access bindings: the vault
+	LabelName      = "name"      // storage accounts: the name alone
 )
 
 // The collections.
@@ -25,12 +26,12 @@ var (
 	Policies       = Collection[backup.Policy, *backup.Policy]{kind: "policy"}
 	Instances      = Collection[backup.Instance, *backup.Instance]{kind: "instance", labels: instanceLabels}
 	Jobs           = Collection[backup.Job, *backup.Job]{kind: "job", labels: jobLabels}
-	RecoveryPoints = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "recovery-point"}
+	RecoveryPoints = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "recovery-point", labels: pointLabels}
 	Clusters       = Collection[backup.Cluster, *backup.Cluster]{kind: "cluster"}
 	Connections    = Collection[backup.Connection, *backup.Connection]{kind: "connection"}
 	Extensions     = Collection[backup.Extension, *backup.Extension]{kind: "extension", labels: extensionLabels}
 	Bindings       = Collection[backup.TrustedAccessBinding, *backup.TrustedAccessBinding]{kind: "trusted-access", labels: bindingLabels}
-	Accounts       = Collection[backup.StorageAccount, *backup.StorageAccount]{kind: "storage-account"}
+	Accounts       = Collection[backup.StorageAccount, *backup.StorageAccount]{kind: "storage-account", labels: accountLabels}
 	Containers     = Collection[backup.Container, *backup.Container]{kind: "container"}
 	UserIdentities = Collection[backup.UserIdentity, *backup.UserIdentity]{kind: "user-identity"}
 )
@@ -49,6 +50,18 @@ func extensionLabels(e *backup.Extension) map[string]string {
 		return nil
 	}
 	return map[string]string{LabelContainer: backup.Key(id)}
+}
+
+func pointLabels(r *backup.RecoveryPoint) map[string]string {
+	store, ok := r.Store(backup.TierOperational)
+	if !ok {
+		return nil
+	}
+	return map[string]string{LabelContainer: backup.Key(store.ContainerID)}
+}
+
+func accountLabels(a *backup.StorageAccount) map[string]string {
+	return map[string]string{LabelName: backup.Key(a.Name())}
 }
 
 func bindingLabels(b *backup.TrustedAccessBinding) map[string]string {

@@ -1,0 +1,106 @@
+package inventory
+
+import (
+	"errors"
+	"time"
+
+	"holdfast.dev/holdfast/internal/access"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/resourceid"
+)
+
+// GatherFacts reads everything that backup.Preflight wants to know about an
+// instance, which need not be stored.
+func GatherFacts(tx catalog.Tx, i *backup.Instance, now time.Time) (backup.Facts, error) {
+	var f backup.Facts
+	for _, read := range []func() error{
+		func() (err error) { f.Vault, err = optional(Vaults.Get(tx, i.VaultID())); return err },
+		func() (err error) { f.Policy, err = optional(Policies.Get(tx, i.PolicyID)); return err },
+		func() (err error) { f.Cluster, err = optional(Clusters.Get(tx, i.Datasource.ID)); return err },
+		func() (err error) { f.Bindings, err = Bindings.Below(tx, i.Datasource.ID); return err },
+		func() (err error) { f.SnapshotGroup, err = GroupExists(tx, i.SnapshotGroupID); return err },
+		func() (err error) { f.Extension, err = ExtensionOf(tx, i.Datasource.ID); return err },
+		func() error { return gatherIdentity(tx, i, &f) },
+		func() error { return gatherConnection(tx, i.Datasource.ID, now, &f) },
+		func() error { return gatherLocation(tx, &f) },
+		func() error { return gatherMissing(tx, i, &f) },
+	} {
+		if err := read(); err != nil {
+			return backup.Facts{}, err
+		}
+	}
+	return f, nil
+}
+
+// ExtensionOf returns the backup extension declared on a cluster, nil when
+// there is none.
+func ExtensionOf(tx catalog.Tx, clusterID string) (*backup.Extension, error) {
+	all, err := Extensions.Below(tx, clusterID)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// optional turns the not-found error of a read into nil.
+func optional[T any](v *T, err error) (*T, error) {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil, nil
+	}
+	return v, err
+}
+
+func gatherIdentity(tx catalog.Tx, i *backup.Instance, f *backup.Facts) (err error) {
+	if i.UserIdentityID != "" {
+		f.UserIdentity, err = optional(UserIdentities.Get(tx, i.UserIdentityID))
+	}
+	return err
+}
+
+func gatherConnection(tx catalog.Tx, clusterID string, now time.Time, f *backup.Facts) error {
+	c, err := optional(Connections.Get(tx, backup.ConnectionID(clusterID, backup.RoleExtension)))
+	if err != nil || c == nil {
+		return err
+	}
+	f.Connected, f.Health = c.Alive(now), c.Health
+	return nil
+}
+
+func gatherLocation(tx catalog.Tx, f *backup.Facts) (err error) {
+	if f.Extension == nil {
+		return nil
+	}
+	id, problem := f.Extension.ContainerID()
+	if problem != nil {
+		return nil // Preflight says that there is no location
+	}
+	if f.Container, err = optional(Containers.Get(tx, id)); err != nil {
+		return err
+	}
+	f.Account, err = optional(Accounts.Get(tx, backup.AccountOfContainer(id)))
+	return err
+}
+
+// gatherMissing asks for every required right whether a role assignment gives it.
+func gatherMissing(tx catalog.Tx, i *backup.Instance, f *backup.Facts) error {
+	for _, g := range backup.BackupGrants(i, *f) {
+		held, err := GrantsOf(tx, g.PrincipalID)
+		if err != nil {
+			return err
+		}
+		scope, err := resourceid.Parse(g.Scope)
+		if err != nil {
+			return err
+		}
+		who := access.Principal{ObjectID: g.PrincipalID, Kind: access.ServicePrincipal}
+		decide := access.Decide
+		if g.Data {
+			decide = access.DecideData
+		}
+		if !decide(who, held, g.Action, scope).Allowed {
+			f.Missing = append(f.Missing, g)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package provider
+
+import (
+	"context"
+
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/operations"
+	"holdfast.dev/holdfast/internal/resourceid"
+)
+
+const clusterRead = "Microsoft.ContainerService/managedClusters/read"
+
+// configure writes an instance as being configured and starts the work. It
+// answers 201 for a new instance, 200 for a changed one.
+func (p *Provider) configure(tx catalog.Tx, r *arm.Request, vault *backup.Vault, i *backup.Instance, created bool) (*arm.Response, error) {
+	if err := refuse(i.Step(backup.EventConfigure)); err != nil {
+		return nil, err
+	}
+	i.State, i.Error = backup.StateUpdating, nil
+	if created {
+		i.State = backup.StateProvisioning
+	}
+	op, err := p.startWork(tx, r, vault, i, typeInstance+"/write", backup.WorkConfigureInstance)
+	if err != nil {
+		return nil, err
+	}
+	resp := arm.OK(instanceTo(i))
+	if created {
+		resp = arm.Created(instanceTo(i))
+	}
+	return resp.WithETag(i.ETag).WithOperation(op, pollInstance), nil
+}
+
+// startWork starts an operation on an instance, writes the instance with it,
+// and enqueues the work, all in one transaction.
+func (p *Provider) startWork(tx catalog.Tx, r *arm.Request, vault *backup.Vault, i *backup.Instance, action string, kind backup.WorkKind) (operations.Record, error) {
+	op, err := operations.Start(tx, p.Clock.Now(), operations.Record{
+		Action: action, Resource: i.ID, Location: vault.Location,
+		Starter: r.Principal.ObjectID, ResultIsResource: kind == backup.WorkConfigureInstance,
+	})
+	if err != nil {
+		return op, err
+	}
+	i.OperationID = op.ID
+	if err := inventory.Instances.Put(tx, i); err != nil {
+		return op, err
+	}
+	return op, inventory.Enqueue(tx, backup.Work{Kind: kind, Subject: i.ID, OperationID: op.ID})
+}
+
+// startDelete marks an instance as going and starts the work that removes its
+// recovery points. Asked again, it answers with the operation that runs.
+func (p *Provider) startDelete(tx catalog.Tx, r *arm.Request, i *backup.Instance) (*arm.Response, error) {
+	if i.State == backup.StateDeleting {
+		op, err := operations.Get(tx, i.OperationID)
+		return arm.Accepted(op, pollInstanceAction), err
+	}
+	if !i.State.Terminal() {
+		return nil, refuse(i.Busy("delete it"))
+	}
+	vault, err := parentVault(tx, r)
+	if err != nil {
+		return nil, err
+	}
+	i.State = backup.StateDeleting
+	op, err := p.startWork(tx, r, vault, i, typeInstance+"/delete", backup.WorkDeleteInstance)
+	return arm.Accepted(op, pollInstanceAction), err
+}
+
+// protectionAction makes the handler of an action that moves the protection
+// state and has no further work.
+func (p *Provider) protectionAction(event backup.ProtectionEvent) arm.Handler {
+	return func(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+		err := p.Store.Update(ctx, func(tx catalog.Tx) error {
+			i, err := inventory.Instances.Get(tx, r.ID.String())
+			if err != nil {
+				return err
+			}
+			if !i.State.Terminal() {
+				return refuse(i.Busy(string(event)))
+			}
+			if err := refuse(i.Step(event)); err != nil {
+				return err
+			}
+			stamp(&i.Meta, i.Base(), r, p.Clock.Now())
+			return inventory.Instances.Put(tx, i)
+		})
+		return arm.OK(nil), err
+	}
+}
+
+// syncInstance repeats the configuration of an instance whose last one failed;
+// otherwise there is nothing to do.
+func (p *Provider) syncInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	resp := arm.OK(nil)
+	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
+		i, err := inventory.Instances.Get(tx, r.ID.String())
+		if err != nil || !i.NeedsConfiguring() {
+			return err
+		}
+		vault, err := parentVault(tx, r)
+		if err != nil {
+			return err
+		}
+		if err := refuse(i.Step(backup.EventConfigure)); err != nil {
+			return err
+		}
+		i.State, i.Error = backup.StateUpdating, nil
+		op, err := p.startWork(tx, r, vault, i, typeInstance+"/sync/action", backup.WorkConfigureInstance)
+		resp = arm.Accepted(op, pollInstanceAction)
+		return err
+	})
+	return resp, err
+}
+
+// requireLinked demands an action on another resource that the body names.
+func requireLinked(r *arm.Request, action, id string) error {
+	scope, err := resourceid.Parse(id)
+	if err != nil {
+		return refuse(backup.Invalid("", "%v", err))
+	}
+	return r.RequireLinked(action, scope)
+}

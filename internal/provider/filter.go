@@ -1,0 +1,78 @@
+package provider
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"holdfast.dev/holdfast/internal/arm"
+)
+
+// filter holds the conditions of a $filter query: name eq 'value', joined by and.
+type filter map[string]string
+
+var condition = regexp.MustCompile(`^\s*(\w+)\s+eq\s+(?:'([^']*)'|"([^"]*)"|([^\s'"]+))\s*$`)
+
+var conjunction = regexp.MustCompile(`(?i)\s+and\s+`)
+
+// readFilter parses the $filter of a request. An empty one, which clients
+// always send, has no conditions; a name not in allowed is refused.
+func readFilter(r *arm.Request, allowed ...string) (filter, error) {
+	f := filter{}
+	text := strings.TrimSpace(r.Query.Get("$filter"))
+	if text == "" {
+		return f, nil
+	}
+	for _, part := range conjunction.Split(text, -1) {
+		m := condition.FindStringSubmatch(part)
+		if m == nil {
+			return nil, badFilter("$filter %q must be written name eq 'value' and ...", text)
+		}
+		name, err := pickEnum("$filter", m[1], allowed...)
+		if err != nil {
+			return nil, badFilter("$filter cannot test %q; it can test %s", m[1], strings.Join(allowed, ", "))
+		}
+		f[name] = m[2] + m[3] + m[4]
+	}
+	return f, nil
+}
+
+func badFilter(format string, args ...any) error {
+	return arm.Refused(http.StatusBadRequest, "InvalidQueryParameter", "$filter", format, args...)
+}
+
+// time returns the moment a condition names; ok is false when there is none.
+func (f filter) time(name string) (t time.Time, ok bool, err error) {
+	text := f[name]
+	if text == "" {
+		return t, false, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05", "2006-01-02 03:04:05 PM", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true, nil
+		}
+	}
+	return t, false, badFilter("%s in $filter is not a time: %q", name, text)
+}
+
+// span returns the range of time between two conditions; an open end is far away.
+func (f filter) span(from, to string) (start, end time.Time, err error) {
+	end = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	start, _, err = f.time(from)
+	if err != nil {
+		return start, end, err
+	}
+	if t, ok, err := f.time(to); err != nil {
+		return start, end, err
+	} else if ok {
+		end = t
+	}
+	return start, end, nil
+}
+
+// is says whether a condition is absent or met, compared without case.
+func (f filter) is(name, value string) bool {
+	want, ok := f[name]
+	return !ok || strings.EqualFold(want, value)
+}

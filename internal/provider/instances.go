@@ -1,0 +1,239 @@
+package provider
+
+import (
+	"context"
+	"errors"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/operations"
+)
+
+const (
+	typeInstance         = typeVault + "/backupInstances"
+	instancePath         = vaultPath + "/backupInstances/{instance}"
+	backupLocationPath   = subscriptionPath + backupNamespace + "locations/{location}"
+	pathLocationStatuses = backupLocationPath + "/operationStatus/{operation}"
+)
+
+var (
+	// pollInstance follows a PUT of an instance.
+	pollInstance = arm.Poll{Status: pathLocationStatuses, Result: instancePath + "/operationResults/{operation}"}
+	// pollInstanceAction follows everything else about one.
+	pollInstanceAction = arm.Poll{Status: pathLocationStatuses, Result: backupLocationPath + "/operationResults/{operation}"}
+	// pollGroup is an address that clients may also ask.
+	pollGroup = arm.Poll{Status: groupPath + backupNamespace + "operationStatus/{operation}"}
+)
+
+func (p *Provider) instances() arm.Type {
+	return arm.Type{
+		Name: typeInstance, Path: instancePath, MinVersion: minBackupVersion,
+		Get: p.getInstance, Put: p.putInstance, Delete: p.deleteInstance,
+		Lists: []arm.List{
+			{Path: vaultPath + "/backupInstances", Handler: p.listInstances},
+			{Path: "{scope}" + backupNamespace + "backupInstances", Handler: p.listInstancesOf},
+		},
+		Actions: []arm.Action{
+			{Name: "validateForBackup", Path: vaultPath, Action: typeVault + "/validateForBackup/action", Handler: p.validateForBackup},
+			{Name: "validateForModifyBackup", Handler: p.validateForModify, Action: typeVault + "/validateForBackup/action"},
+			{Name: "backup", Handler: p.triggerBackup},
+			{Name: "validateRestore", Handler: p.validateRestore},
+			{Name: "restore", Handler: p.triggerRestore},
+			{Name: "stopProtection", Handler: p.protectionAction(backup.EventStop)},
+			{Name: "suspendBackups", Handler: p.protectionAction(backup.EventSuspend)},
+			{Name: "resumeBackups", Handler: p.protectionAction(backup.EventResume)},
+			{Name: "resumeProtection", Handler: p.protectionAction(backup.EventResume)},
+			{Name: "sync", Handler: p.syncInstance},
+		},
+	}
+}
+
+func (p *Provider) getInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var instance *backup.Instance
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		instance, err = inventory.Instances.Get(tx, r.ID.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(instanceTo(instance)).WithETag(instance.ETag), nil
+}
+
+func instanceID(i v1.Instance) string { return i.ID }
+
+func (p *Provider) listInstances(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var list []backup.Instance
+	var next string
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
+			return err
+		}
+		list, next, err = inventory.Instances.Page(tx, r.ID.String(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.Page(r, show(list, instanceTo), instanceID, next)
+}
+
+// listInstancesOf lists the instances that protect one cluster, whatever the
+// vault ("extension routing").
+func (p *Provider) listInstancesOf(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var list []backup.Instance
+	var next string
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		list, next, err = inventory.Instances.PageWith(tx, inventory.LabelCluster, r.ID.Key(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.Page(r, show(list, instanceTo), instanceID, next)
+}
+
+func (p *Provider) putInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.Instance
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	instance, err := instanceFrom(in.Properties, "properties")
+	if err != nil {
+		return nil, err
+	}
+	instance.Tags = in.Tags
+	var resp *arm.Response
+	err = p.Store.Update(ctx, func(tx catalog.Tx) (err error) {
+		resp, err = p.storeInstance(tx, r, instance)
+		return err
+	})
+	return resp, err
+}
+
+// storeInstance checks an instance, writes it as being configured, and starts
+// the work that configures it.
+func (p *Provider) storeInstance(tx catalog.Tx, r *arm.Request, instance *backup.Instance) (*arm.Response, error) {
+	vault, err := parentVault(tx, r)
+	if err != nil {
+		return nil, err
+	}
+	old, err := existing(inventory.Instances.Get(tx, r.ID.String()))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Match(etagOf(baseOf(old))); err != nil {
+		return nil, err
+	}
+	instance.Adopt(old)
+	stamp(&instance.Meta, baseOf(old), r, p.Clock.Now())
+	if old == nil {
+		instance.UID = newHex()
+	}
+	if err := checkInstance(tx, r, instance, old); err != nil {
+		return nil, err
+	}
+	switch {
+	case old == nil:
+	case old.State == backup.StateDeleting:
+		return nil, refuse(old.Busy("write it"))
+	case instance.SameAs(old) && !old.NeedsConfiguring():
+		return p.unchanged(tx, old)
+	case !old.State.Terminal():
+		return nil, refuse(old.Busy("change it"))
+	}
+	return p.configure(tx, r, vault, instance, old == nil)
+}
+
+func parentVault(tx catalog.Tx, r *arm.Request) (*backup.Vault, error) {
+	vault, err := existing(inventory.Vaults.Get(tx, r.ID.Parent().String()))
+	if err == nil && vault == nil {
+		err = arm.ParentNotFound(r.ID)
+	}
+	return vault, err
+}
+
+// checkInstance applies every rule that can be decided at once. What depends
+// on the cluster is checked by the work that follows.
+func checkInstance(tx catalog.Tx, r *arm.Request, instance, old *backup.Instance) error {
+	if err := refuse(instance.Check()); err != nil {
+		return err
+	}
+	if old != nil {
+		if err := refuse(instance.CheckChange(old)); err != nil {
+			return err
+		}
+	}
+	if err := checkReferences(tx, r, instance); err != nil {
+		return err
+	}
+	neighbours, err := inventory.Instances.Below(tx, instance.VaultID())
+	if err != nil {
+		return err
+	}
+	if old == nil && len(neighbours) >= backup.MaxInstancesPerVault {
+		return refuse(backup.NewProblem(backup.CodeTooManyInstances, instance.VaultID(), "the vault has %d backup instances", len(neighbours)))
+	}
+	return refuse(instance.CheckAmong(neighbours))
+}
+
+// checkReferences makes sure that what the instance names exists, and that the
+// caller may see the cluster he protects.
+func checkReferences(tx catalog.Tx, r *arm.Request, instance *backup.Instance) error {
+	policy, err := existing(inventory.Policies.Get(tx, instance.PolicyID))
+	if err != nil {
+		return err
+	}
+	if policy == nil {
+		return missing("properties.policyInfo.policyId", "policy", instance.PolicyID)
+	}
+	cluster, err := existing(inventory.Clusters.Get(tx, instance.Datasource.ID))
+	if err != nil {
+		return err
+	}
+	if cluster == nil {
+		return missing("properties.dataSourceInfo.resourceID", "cluster", instance.Datasource.ID)
+	}
+	if err := requireLinked(r, clusterRead, cluster.ID); err != nil {
+		return err
+	}
+	found, err := inventory.GroupExists(tx, instance.SnapshotGroupID)
+	if err == nil && !found {
+		err = refuse(backup.NewProblem(backup.CodeSnapshotGroupMissing, instance.SnapshotGroupID,
+			"snapshot resource group %s does not exist", instance.SnapshotGroupID))
+	}
+	return err
+}
+
+// unchanged answers a PUT that asks for what is there already. While its
+// operation runs the answer carries it, so that a repeated request can wait.
+func (p *Provider) unchanged(tx catalog.Tx, old *backup.Instance) (*arm.Response, error) {
+	resp := arm.OK(instanceTo(old)).WithETag(old.ETag)
+	if old.State.Terminal() || old.OperationID == "" {
+		return resp, nil
+	}
+	op, err := operations.Get(tx, old.OperationID)
+	return resp.WithOperation(op, pollInstance), err
+}
+
+func (p *Provider) deleteInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var resp *arm.Response
+	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
+		instance, err := inventory.Instances.Get(tx, r.ID.String())
+		if err != nil {
+			return err
+		}
+		if err := r.Match(instance.ETag); err != nil {
+			return err
+		}
+		resp, err = p.startDelete(tx, r, instance)
+		return err
+	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		return arm.NoContent(), nil
+	}
+	return resp, err
+}

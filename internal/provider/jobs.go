@@ -1,0 +1,197 @@
+package provider
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/resourceid"
+)
+
+func (p *Provider) jobs() arm.Type {
+	return arm.Type{
+		Name: typeVault + "/backupJobs", Path: vaultPath + "/backupJobs/{job}", MinVersion: minBackupVersion,
+		Get:   p.getJob,
+		Lists: []arm.List{{Path: vaultPath + "/backupJobs", Handler: p.listJobs}},
+	}
+}
+
+func (p *Provider) getJob(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var out v1.Job
+	err := p.Store.View(ctx, func(tx catalog.Tx) error {
+		job, err := inventory.Jobs.Get(tx, r.ID.String())
+		if err == nil {
+			out = jobTo(job)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(out), nil
+}
+
+// listJobs lists newest first: the ids count down with time. A page of a
+// filtered list may be short.
+func (p *Provider) listJobs(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	f, err := readFilter(r, "status", "operation", "backupInstanceName", "startTime", "endTime")
+	if err != nil {
+		return nil, err
+	}
+	start, end, err := f.span("startTime", "endTime")
+	if err != nil {
+		return nil, err
+	}
+	var jobs []backup.Job
+	var next string
+	err = p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
+			return err
+		}
+		jobs, next, err = inventory.Jobs.Page(tx, r.ID.String(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []v1.Job
+	for i := range jobs {
+		j := &jobs[i]
+		if f.is("status", string(j.Status)) && f.is("operation", string(j.Kind)) && f.is("backupInstanceName", nameOf(j.InstanceID)) &&
+			!j.Started.Before(start) && !j.Started.After(end) {
+			out = append(out, jobTo(j))
+		}
+	}
+	return arm.Page(r, out, func(j v1.Job) string { return j.ID }, next)
+}
+
+// jobTo shows a job.
+func jobTo(j *backup.Job) v1.Job {
+	cluster := parseOrRoot(j.Datasource.ID)
+	vault := parseOrRoot(j.InstanceID)
+	out := v1.Job{Resource: envelope(&j.Meta), Properties: &v1.JobProperties{
+		ActivityID: j.ActivityID, SubscriptionID: vault.Subscription(),
+		BackupInstanceID: j.InstanceID, PolicyID: j.PolicyID, PolicyName: nameOf(j.PolicyID),
+		DataSourceID: j.Datasource.ID, DataSourceName: cluster.Name(), DataSourceSetName: cluster.Name(),
+		DataSourceType: backup.DatasourceAKS, DataSourceLocation: j.Datasource.Location,
+		SourceResourceGroup: cluster.ResourceGroup(), SourceSubscriptionID: cluster.Subscription(),
+		SourceDataStoreType: string(backup.TierOperational), VaultName: nameOf(backup.ParentID(j.InstanceID)),
+		BackupInstanceFriendlyName: friendlyJobName(j, cluster),
+		OperationCategory:          string(j.Kind), Operation: string(j.Kind), Status: string(j.Status),
+		StartTime: arm.FormatTime(j.Started), EndTime: optionalTime(j.Ended), Duration: backup.FormatDuration(j.Duration()),
+		IsUserTriggered: j.UserTriggered, SupportedActions: []string{""}, ProgressEnabled: false,
+		ETag: jobETag(j), ExtendedInfo: extendedInfo(j),
+	}}
+	out.SystemData = nil // it is the service's own
+	if j.Problem != nil {
+		out.Properties.ErrorDetails = []v1.UserFacingError{*facing(j.Problem)}
+	}
+	return out
+}
+
+// jobETag changes with every report of the job, in the form Azure Backup uses.
+func jobETag(j *backup.Job) string {
+	moment := j.Started
+	if !j.Ended.IsZero() {
+		moment = j.Ended
+	}
+	return `W/"datetime'` + url.QueryEscape(arm.FormatTime(moment)) + `'"`
+}
+
+// friendlyJobName is "cluster/friendly name".
+func friendlyJobName(j *backup.Job, cluster resourceid.ID) string {
+	name := j.InstanceName
+	if name == "" {
+		name = nameOf(j.InstanceID)
+	}
+	if strings.HasPrefix(name, cluster.Name()+"/") || strings.HasPrefix(name, cluster.Name()+`\`) {
+		return name
+	}
+	return cluster.Name() + "/" + name
+}
+
+func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
+	info := &v1.JobExtendedInfo{SubTasks: []v1.JobSubTask{}}
+	point := &v1.JobRecoveryPoint{RecoveryPointID: j.RecoveryPointID, RecoveryPointTime: arm.FormatTime(j.RecoveryPointAt)}
+	switch j.Kind {
+	case backup.JobRestore:
+		info.SourceRecoverPoint = point
+		if j.Restore != nil {
+			info.RecoveryDestination = &j.Restore.Target.ID
+		}
+	case backup.JobBackup:
+		info.TargetRecoverPoint = point
+	}
+	for n, t := range j.Tasks {
+		info.SubTasks = append(info.SubTasks, v1.JobSubTask{
+			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), AdditionalDetails: taskDetails(j)})
+	}
+	info.AdditionalDetails = jobDetails(j)
+	for _, w := range j.Warnings {
+		info.WarningDetails = append(info.WarningDetails, v1.WarningDetail{ResourceName: w.Resource, Warning: *facing(&w.Problem)})
+	}
+	if j.Progress != (backup.Progress{}) {
+		moved := float64(j.Progress.BytesDone)
+		info.DataTransferredInBytes = &moved
+		progress := v1.JobProgress(j.Progress)
+		info.HoldfastProgress = &progress
+	}
+	return info
+}
+
+func taskDetails(j *backup.Job) map[string]string {
+	size := "DataTransferredInBytes"
+	if j.Kind == backup.JobBackup {
+		size = "OriginalDatasourceSizeInBytes"
+	}
+	return map[string]string{
+		size: strconv.FormatInt(j.Progress.BytesDone, 10), "TaskId": j.ActivityID, "DatasourceType": backup.DatasourceAKS,
+	}
+}
+
+// jobDetails adds what a backup was started with to the details of the job.
+func jobDetails(j *backup.Job) map[string]string {
+	details := map[string]string{}
+	for k, v := range j.Details {
+		details[k] = v
+	}
+	if j.Kind == backup.JobBackup {
+		details["RetentionTag"] = j.Tag
+		if !j.UserTriggered {
+			details["PolicyRuleName"] = j.RuleName
+			details["TaskId"] = j.ActivityID
+		}
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return details
+}
+
+// parseOrRoot parses an id that was valid when it was stored.
+func parseOrRoot(id string) resourceid.ID {
+	parsed, err := resourceid.Parse(id)
+	if err != nil {
+		return resourceid.Root
+	}
+	return parsed
+}
+
+// nameOf is the last segment of an id.
+func nameOf(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
+
+// optionalTime shows a time that may not have come; zero is null.
+func optionalTime(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	text := arm.FormatTime(t)
+	return &text
+}

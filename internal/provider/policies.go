@@ -1,0 +1,143 @@
+package provider
+
+import (
+	"context"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+)
+
+const (
+	typePolicy = typeVault + "/backupPolicies"
+	policyPath = vaultPath + "/backupPolicies/{policy}"
+)
+
+func (p *Provider) policies() arm.Type {
+	return arm.Type{
+		Name: typePolicy, Path: policyPath, MinVersion: minBackupVersion,
+		Get: p.getPolicy, Put: p.putPolicy, Delete: p.deletePolicy,
+		Lists: []arm.List{{Path: vaultPath + "/backupPolicies", Handler: p.listPolicies}},
+	}
+}
+
+func (p *Provider) getPolicy(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var policy *backup.Policy
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		policy, err = inventory.Policies.Get(tx, r.ID.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(policyTo(policy)).WithETag(policy.ETag), nil
+}
+
+func (p *Provider) listPolicies(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var policies []backup.Policy
+	var next string
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
+			return err
+		}
+		policies, next, err = inventory.Policies.Page(tx, r.ID.String(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.Page(r, show(policies, policyTo), func(o v1.Policy) string { return o.ID }, next)
+}
+
+// show converts a list of documents.
+func show[T, W any](list []T, to func(*T) W) []W {
+	out := make([]W, len(list))
+	for i := range list {
+		out[i] = to(&list[i])
+	}
+	return out
+}
+
+func (p *Provider) putPolicy(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.Policy
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	policy, err := policyFrom(in)
+	if err != nil {
+		return nil, err
+	}
+	policy.ID = r.ID.String()
+	if err := refuse(policy.Check()); err != nil {
+		return nil, err
+	}
+	err = p.Store.Update(ctx, func(tx catalog.Tx) error { return p.storePolicy(tx, r, policy) })
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(policyTo(policy)).WithETag(policy.ETag), nil
+}
+
+func (p *Provider) storePolicy(tx catalog.Tx, r *arm.Request, policy *backup.Policy) error {
+	vault, err := existing(inventory.Vaults.Get(tx, r.ID.Parent().String()))
+	if err != nil {
+		return err
+	}
+	if vault == nil {
+		return arm.ParentNotFound(r.ID)
+	}
+	old, err := existing(inventory.Policies.Get(tx, r.ID.String()))
+	if err != nil {
+		return err
+	}
+	if err := r.Match(etagOf(baseOf(old))); err != nil {
+		return err
+	}
+	if err := checkPolicyChange(tx, vault, policy, old); err != nil {
+		return err
+	}
+	stamp(&policy.Meta, baseOf(old), r, p.Clock.Now())
+	return inventory.Policies.Put(tx, policy)
+}
+
+// checkPolicyChange keeps a policy that instances use as it is, and the number
+// of policies within its limit.
+func checkPolicyChange(tx catalog.Tx, vault *backup.Vault, policy, old *backup.Policy) error {
+	if old == nil {
+		all, err := inventory.Policies.Below(tx, vault.ID)
+		if err == nil && len(all) >= backup.MaxPoliciesPerVault {
+			err = refuse(backup.NewProblem(backup.CodeTooManyPolicies, vault.ID, "vault %s has %d policies", vault.Name(), len(all)))
+		}
+		return err
+	}
+	if policy.SameRules(old) {
+		return nil
+	}
+	users, err := inventory.Instances.With(tx, inventory.LabelPolicy, backup.Key(old.ID))
+	if err == nil && len(users) > 0 {
+		err = refuse(backup.NewProblem(backup.CodePolicyImmutable, old.ID, "policy %s is used by %d backup instances and cannot be changed", old.Name(), len(users)))
+	}
+	return err
+}
+
+func (p *Provider) deletePolicy(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
+		policy, err := inventory.Policies.Get(tx, r.ID.String())
+		if err != nil {
+			return err
+		}
+		if err := r.Match(policy.ETag); err != nil {
+			return err
+		}
+		users, err := inventory.Instances.With(tx, inventory.LabelPolicy, backup.Key(policy.ID))
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return refuse(backup.NewProblem(backup.CodePolicyInUse, policy.ID, "policy %s is used by %d backup instances", policy.Name(), len(users)))
+		}
+		return inventory.Policies.Delete(tx, policy.ID)
+	}))
+}

@@ -1,0 +1,92 @@
+package provider
+
+import (
+	"context"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+)
+
+const recoveryPointPath = instancePath + "/recoveryPoints/{recoveryPoint}"
+
+func (p *Provider) recoveryPoints() arm.Type {
+	return arm.Type{
+		Name: typeInstance + "/recoveryPoints", Path: recoveryPointPath, MinVersion: minBackupVersion,
+		Get:   p.getRecoveryPoint,
+		Lists: []arm.List{{Path: instancePath + "/recoveryPoints", Handler: p.listRecoveryPoints}},
+	}
+}
+
+func (p *Provider) getRecoveryPoint(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var point *backup.RecoveryPoint
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		point, err = inventory.RecoveryPoints.Get(tx, r.ID.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(recoveryPointTo(point)), nil
+}
+
+// listRecoveryPoints lists newest first: the ids count down with time.
+func (p *Provider) listRecoveryPoints(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	f, err := readFilter(r, "startDate", "endDate")
+	if err != nil {
+		return nil, err
+	}
+	start, end, err := f.span("startDate", "endDate")
+	if err != nil {
+		return nil, err
+	}
+	var points []backup.RecoveryPoint
+	var next string
+	err = p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		if _, err = inventory.Instances.Get(tx, r.ID.String()); err != nil {
+			return err
+		}
+		points, next, err = inventory.RecoveryPoints.Page(tx, r.ID.String(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []v1.RecoveryPoint
+	for i := range points {
+		if t := points[i].Time; !t.Before(start) && !t.After(end) {
+			out = append(out, recoveryPointTo(&points[i]))
+		}
+	}
+	return arm.Page(r, out, func(o v1.RecoveryPoint) string { return o.ID }, next)
+}
+
+// recoveryPointTo shows a recovery point.
+func recoveryPointTo(p *backup.RecoveryPoint) v1.RecoveryPoint {
+	state := "Completed"
+	if p.Partial {
+		state = "Partial"
+	}
+	out := v1.RecoveryPoint{Resource: envelope(&p.Meta), Properties: &v1.RecoveryPointProperties{
+		ObjectType: v1.ObjectRecoveryPoint, RecoveryPointID: p.Name(), FriendlyName: p.Name(),
+		RecoveryPointTime: arm.FormatTime(p.Time), RecoveryPointType: "Incremental", RecoveryPointState: state,
+		RetentionTagName: p.Tag, RetentionTagVersion: p.TagVersion, PolicyName: nameOf(p.PolicyID),
+		ExpiryTime:                     optionalTime(p.Expires),
+		RecoveryPointDataStoresDetails: show(p.Stores, recoveryStoreTo),
+		HoldfastContents: &v1.RecoveryPointContents{Objects: p.Objects, Namespaces: p.Namespaces,
+			Volumes: show(p.Volumes, recoveryVolumeTo)},
+	}}
+	out.SystemData = nil // it is the service's own
+	return out
+}
+
+func recoveryStoreTo(s *backup.RecoveryStore) v1.RecoveryPointStore {
+	return v1.RecoveryPointStore{ID: s.ID, Type: string(s.Tier), CreationTime: arm.FormatTime(s.Created),
+		ExpiryTime: optionalTime(s.Expires), State: "COMMITTED", Visible: true}
+}
+
+func recoveryVolumeTo(v *backup.RecoveryVolume) v1.RecoveryPointVolume {
+	return v1.RecoveryPointVolume{Namespace: v.Namespace, Claim: v.Claim, Protected: v.Protected, ReasonCode: v.Reason, SizeBytes: v.SizeBytes}
+}

@@ -1,0 +1,46 @@
+package provider
+
+import (
+	"net/http"
+
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+)
+
+// statuses are the HTTP statuses of codes that are not a plain 400.
+var statuses = map[backup.Code]int{
+	backup.CodeVaultNotEmpty:             http.StatusConflict,
+	backup.CodePolicyInUse:               http.StatusConflict,
+	backup.CodePolicyImmutable:           http.StatusConflict,
+	backup.CodeDuplicateInstance:         http.StatusConflict,
+	backup.CodeInvalidTransition:         http.StatusConflict,
+	backup.CodeDependentResources:        http.StatusConflict,
+	backup.CodeExtensionAlreadyInstalled: http.StatusConflict,
+	backup.CodeTooManyBackups:            http.StatusConflict,
+	backup.CodeTooManyRestores:           http.StatusConflict,
+	backup.CodeTooManyPolicies:           http.StatusConflict,
+	backup.CodeTooManyInstances:          http.StatusConflict,
+	backup.CodeLocationFixed:             http.StatusConflict,
+	backup.CodeAccountTaken:              http.StatusConflict,
+	backup.CodeInternal:                  http.StatusInternalServerError,
+}
+
+// refuse turns a broken rule into the answer; nil stays nil.
+func refuse(p *backup.Problem) error {
+	if p == nil {
+		return nil
+	}
+	status, ok := statuses[p.Code]
+	if !ok {
+		status = http.StatusBadRequest
+	}
+	return &arm.Error{
+		Status: status, Code: string(p.Code), Message: p.Message, Target: p.Target,
+		Actions: p.Actions, Retryable: p.Retryable, UserError: p.Code != backup.CodeInternal,
+	}
+}
+
+// missing refuses a body that names a resource that does not exist.
+func missing(target, what, id string) error {
+	return refuse(backup.NewProblem(backup.CodeResourceNotFound, target, "%s %s does not exist", what, id))
+}

@@ -1,0 +1,164 @@
+package provider
+
+import (
+	"context"
+	"strings"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+)
+
+const (
+	typeAccount = "Microsoft.Storage/storageAccounts"
+	accountPath = groupPath + "/providers/" + typeAccount + "/{account}"
+)
+
+func (p *Provider) storageAccounts() arm.Type {
+	return arm.Type{
+		Name: typeAccount, Path: accountPath,
+		Get: p.getAccount, Put: p.putAccount, Delete: p.deleteAccount,
+		Lists: []arm.List{
+			{Path: subscriptionPath + "/providers/" + typeAccount, Handler: p.listAccounts},
+			{Path: groupPath + "/providers/" + typeAccount, Handler: p.listAccounts},
+		},
+	}
+}
+
+func (p *Provider) getAccount(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var a *backup.StorageAccount
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		a, err = inventory.Accounts.Get(tx, r.ID.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(accountTo(a)).WithETag(a.ETag), nil
+}
+
+func (p *Provider) listAccounts(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var list []backup.StorageAccount
+	var next string
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		list, next, err = inventory.Accounts.Page(tx, r.ID.String(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.Page(r, show(list, accountTo), func(a v1.StorageAccount) string { return a.ID }, next)
+}
+
+func (p *Provider) putAccount(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.StorageAccount
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	a := accountFrom(in)
+	err := p.Store.Update(ctx, func(tx catalog.Tx) error { return p.storeAccount(tx, r, a) })
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(accountTo(a)).WithETag(a.ETag), nil
+}
+
+func (p *Provider) storeAccount(tx catalog.Tx, r *arm.Request, a *backup.StorageAccount) error {
+	old, err := existing(inventory.Accounts.Get(tx, r.ID.String()))
+	if err != nil {
+		return err
+	}
+	if err := r.Match(etagOf(baseOf(old))); err != nil {
+		return err
+	}
+	stamp(&a.Meta, baseOf(old), r, p.Clock.Now())
+	if old != nil && a.Store.AccountKey == "" && a.Store.URL == old.Store.URL {
+		a.Store.AccountKey = old.Store.AccountKey // it is never shown, so it is not sent back
+	}
+	if err := refuse(a.Check()); err != nil {
+		return err
+	}
+	if !a.Store.Within(p.Folders) {
+		return refuse(backup.NewProblem(backup.CodeFolderNotAllowed, "properties.holdfastStore.url", "stores may not lie in %s", a.Store.URL))
+	}
+	if err := checkAccountChange(tx, a, old); err != nil {
+		return err
+	}
+	return inventory.Accounts.Put(tx, a)
+}
+
+// checkAccountChange keeps account names unique and their data where it is.
+func checkAccountChange(tx catalog.Tx, a, old *backup.StorageAccount) error {
+	if old != nil {
+		containers, err := inventory.Containers.Below(tx, old.ID)
+		if err != nil {
+			return err
+		}
+		return refuse(a.CheckChange(*old, len(containers) > 0))
+	}
+	named, err := inventory.Accounts.With(tx, inventory.LabelName, backup.Key(a.Name()))
+	if err == nil && len(named) > 0 {
+		err = refuse(backup.NewProblem(backup.CodeAccountTaken, "name", "the storage account name %s is taken", a.Name()))
+	}
+	return err
+}
+
+func (p *Provider) deleteAccount(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
+		a, err := inventory.Accounts.Get(tx, r.ID.String())
+		if err != nil {
+			return err
+		}
+		if err := r.Match(a.ETag); err != nil {
+			return err
+		}
+		containers, err := inventory.Containers.Below(tx, a.ID)
+		if err != nil {
+			return err
+		}
+		for i := range containers {
+			if err := forgetContainer(tx, &containers[i]); err != nil {
+				return err
+			}
+		}
+		if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
+			return err
+		}
+		return inventory.Accounts.Delete(tx, a.ID)
+	}))
+}
+
+func accountFrom(in v1.StorageAccount) *backup.StorageAccount {
+	a := &backup.StorageAccount{Kind: in.Kind}
+	a.Location, a.Tags = plainLocation(in.Location), in.Tags
+	if in.SKU != nil {
+		a.SKU = in.SKU.Name
+	}
+	if in.Properties == nil {
+		return a
+	}
+	a.AccessTier = in.Properties.AccessTier
+	if s := in.Properties.HoldfastStore; s != nil {
+		a.Store = backup.AccountStore{URL: s.URL, AccountName: s.AccountName, AccountKey: s.AccountKey}
+	}
+	return a
+}
+
+// accountTo shows an account without its key.
+func accountTo(a *backup.StorageAccount) v1.StorageAccount {
+	tier, _, _ := strings.Cut(a.SKU, "_")
+	out := v1.StorageAccount{
+		Resource: envelope(&a.Meta), SKU: &v1.SKU{Name: a.SKU, Tier: tier}, Kind: a.Kind,
+		Properties: &v1.StorageAccountProperties{
+			AccessTier: a.AccessTier, ProvisioningState: string(backup.StateSucceeded),
+			PrimaryLocation: a.Location, StatusOfPrimary: "available", CreationTime: arm.FormatTime(a.System.CreatedAt),
+		},
+	}
+	if a.Store.URL != "" {
+		out.Properties.HoldfastStore = &v1.Store{URL: a.Store.URL, AccountName: a.Store.AccountName}
+		out.Properties.PrimaryEndpoints = map[string]string{"blob": a.Store.URL + "/"}
+	}
+	return out
+}

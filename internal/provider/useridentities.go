@@ -1,0 +1,106 @@
+package provider
+
+import (
+	"context"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+)
+
+const typeUserIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+func (p *Provider) userIdentities() arm.Type {
+	return arm.Type{
+		Name: typeUserIdentity, Path: groupPath + "/providers/" + typeUserIdentity + "/{identity}",
+		Get: p.getUserIdentity, Put: p.putUserIdentity, Delete: p.deleteUserIdentity,
+		Lists: []arm.List{
+			{Path: subscriptionPath + "/providers/" + typeUserIdentity, Handler: p.listUserIdentities},
+			{Path: groupPath + "/providers/" + typeUserIdentity, Handler: p.listUserIdentities},
+		},
+	}
+}
+
+func (p *Provider) getUserIdentity(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var u *backup.UserIdentity
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		u, err = inventory.UserIdentities.Get(tx, r.ID.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.OK(p.userIdentityTo(u)).WithETag(u.ETag), nil
+}
+
+func (p *Provider) listUserIdentities(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var list []backup.UserIdentity
+	var next string
+	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		list, next, err = inventory.UserIdentities.Page(tx, r.ID.String(), r.After(), r.Limit())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return arm.Page(r, show(list, p.userIdentityTo), func(u v1.UserAssignedIdentity) string { return u.ID }, next)
+}
+
+func (p *Provider) putUserIdentity(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.UserAssignedIdentity
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Location == "" {
+		return nil, required("location")
+	}
+	u := &backup.UserIdentity{PrincipalID: newGUID(), ClientID: newGUID()}
+	u.Location, u.Tags = plainLocation(in.Location), in.Tags
+	var created bool
+	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
+		old, err := existing(inventory.UserIdentities.Get(tx, r.ID.String()))
+		if err != nil {
+			return err
+		}
+		if err := r.Match(etagOf(baseOf(old))); err != nil {
+			return err
+		}
+		created = old == nil
+		if old != nil {
+			u.PrincipalID, u.ClientID = old.PrincipalID, old.ClientID
+			if err := refuse(backup.SameLocation(u.Meta, old.Meta)); err != nil {
+				return err
+			}
+		}
+		stamp(&u.Meta, baseOf(old), r, p.Clock.Now())
+		return inventory.UserIdentities.Put(tx, u)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return createdOr(created, p.userIdentityTo(u)).WithETag(u.ETag), nil
+}
+
+func (p *Provider) deleteUserIdentity(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
+		u, err := inventory.UserIdentities.Get(tx, r.ID.String())
+		if err != nil {
+			return err
+		}
+		if err := r.Match(u.ETag); err != nil {
+			return err
+		}
+		if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
+			return err
+		}
+		return inventory.UserIdentities.Delete(tx, u.ID)
+	}))
+}
+
+func (p *Provider) userIdentityTo(u *backup.UserIdentity) v1.UserAssignedIdentity {
+	return v1.UserAssignedIdentity{Resource: envelope(&u.Meta), Properties: &v1.UserAssignedIdentityProperties{
+		TenantID: p.TenantID, PrincipalID: u.PrincipalID, ClientID: u.ClientID,
+	}}
+}
