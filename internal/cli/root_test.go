@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+)
+
+// fixture is a service that remembers what it was sent.
+type fixture struct {
+	t        *testing.T
+	dir      string
+	requests []string
+	answers  map[string]string // "METHOD path" to a JSON body
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, dir: t.TempDir(), answers: map[string]string{}}
+	srv := httptest.NewTLSServer(f)
+	t.Cleanup(srv.Close)
+	ca := filepath.Join(f.dir, "ca.crt")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin := fmt.Sprintf(`{"url":%q,"tenant":"t","subscription":"s","clientId":"id","clientSecret":"x","caFile":%q}`, srv.URL, ca)
+	if err := os.WriteFile(filepath.Join(f.dir, "admin.json"), []byte(admin), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.answers["GET /subscriptions"] = `{"value":[{"subscriptionId":"s"}]}`
+	f.must("login", "--admin-file", filepath.Join(f.dir, "admin.json"))
+	f.must("context", "set", "-g", "g", "--vault-name", "v")
+	f.requests = nil
+	return f
+}
+
+func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/token") {
+		fmt.Fprint(w, `{"access_token":"abc","expires_in":3600}`)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		f.t.Error(err)
+	}
+	f.requests = append(f.requests, fmt.Sprintf("%s %s %s", r.Method, r.URL.Path, body))
+	answer, ok := f.answers[r.Method+" "+r.URL.Path]
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"error":{"code":"ResourceNotFound","message":"not there"}}`)
+		return
+	}
+	fmt.Fprint(w, answer)
+}
+
+func (f *fixture) run(args ...string) (code int, out, errs string) {
+	var o, e bytes.Buffer
+	c := &console.Console{In: strings.NewReader(""), Out: &o, Err: &e, ConfigPath: filepath.Join(f.dir, "config.yaml")}
+	code = Run(context.Background(), c, "test", args)
+	return code, o.String(), e.String()
+}
+
+func (f *fixture) must(args ...string) string {
+	f.t.Helper()
+	code, out, errs := f.run(args...)
+	if code != 0 {
+		f.t.Fatalf("%v: exit %d\n%s", args, code, errs)
+	}
+	return out
+}
+
+func (f *fixture) sent(method, path string) map[string]any {
+	f.t.Helper()
+	for _, r := range f.requests {
+		if body, ok := strings.CutPrefix(r, method+" "+path+" "); ok {
+			var m map[string]any
+			if err := json.Unmarshal([]byte(body), &m); err != nil {
+				f.t.Fatal(err)
+			}
+			return m
+		}
+	}
+	f.t.Fatalf("no %s %s among %v", method, path, f.requests)
+	return nil
+}
+
+const vaultPath = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v"
+
+func TestVaultCreateSendsWhatTheFlagsSay(t *testing.T) {
+	for _, prefix := range [][]string{nil, {"dataprotection"}} {
+		f := newFixture(t)
+		f.answers["PUT "+vaultPath] = `{"name":"v","location":"local"}`
+		f.must(append(prefix, "backup-vault", "create", "-l", "local", "--type", "SystemAssigned",
+			"--storage-settings", "datastore-type=VaultStore", "type=GeoRedundant", "--soft-delete-state", "On", "--retention-duration-in-days", "14")...)
+		got, err := json.Marshal(f.sent("PUT", vaultPath))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := `{"identity":{"type":"SystemAssigned"},"location":"local","properties":{"securitySettings":{"softDeleteSettings":{"retentionDurationInDays":14,"state":"On"}},"storageSettings":[{"datastoreType":"VaultStore","type":"GeoRedundant"}]}}`
+		if string(got) != want {
+			t.Errorf("sent %s", got)
+		}
+	}
+}
+
+func TestInitializeBuildsTheDocumentedInstance(t *testing.T) {
+	f := newFixture(t)
+	config := filepath.Join(f.dir, "config.json")
+	out := f.must("backup-instance", "initialize-backupconfig", "--included-namespaces", "a", "b", "--label-selectors", "x=y")
+	if err := os.WriteFile(config, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cluster := "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c"
+	out = f.must("backup-instance", "initialize", "--datasource-id", cluster, "--datasource-location", "local",
+		"--policy-id", vaultPath+"/backupPolicies/p", "--backup-configuration", config, "--friendly-name", "app", "--snapshot-resource-group-name", "snap",
+		"--query", "properties.[dataSourceInfo.resourceName, policyInfo.policyParameters.dataStoreParametersList[0].resourceGroupId, policyInfo.policyParameters.backupDatasourceParametersList[0].[includedNamespaces, labelSelectors, snapshotVolumes, includeClusterScopeResources]]")
+	want := `["c","/subscriptions/s/resourceGroups/snap",[["a","b"],["x=y"],true,true]]`
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(out)); err != nil {
+		t.Fatal(err)
+	}
+	if compact.String() != want {
+		t.Errorf("got %s", compact.String())
+	}
+}
+
+func TestPolicyEditing(t *testing.T) {
+	f := newFixture(t)
+	file := func(name, content string) string {
+		p := filepath.Join(f.dir, name)
+		if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	policy := file("p.json", f.must("backup-policy", "get-default-policy-template", "--datasource-type", "AzureKubernetesService"))
+	lifecycle := file("lc.json", f.must("backup-policy", "retention-rule", "create-lifecycle", "--count", "30", "--retention-duration-type", "Days",
+		"--source-datastore", "OperationalStore", "--target-datastore", "VaultStore", "--copy-option", "ImmediateCopyOption"))
+	policy = file("p.json", f.must("backup-policy", "retention-rule", "set", "--name", "Daily", "--lifecycles", lifecycle, "--policy", policy))
+	criteria := file("c.json", f.must("backup-policy", "tag", "create-absolute-criteria", "--absolute-criteria", "FirstOfDay"))
+	policy = file("p.json", f.must("backup-policy", "tag", "set", "--name", "Daily", "--criteria", criteria, "--policy", policy))
+	policy = file("p.json", f.must("backup-policy", "trigger", "set", "--policy", policy, "--schedule", "R/2021-05-02T05:30:00+00:00/PT6H"))
+	f.answers["PUT "+vaultPath+"/backupPolicies/mine"] = `{"name":"mine"}`
+	f.must("backup-policy", "create", "-n", "mine", "--policy", policy)
+	sent := f.sent("PUT", vaultPath+"/backupPolicies/mine")["properties"].(map[string]any)
+	rules := sent["policyRules"].([]any)
+	if len(rules) != 3 {
+		t.Fatalf("%d rules", len(rules))
+	}
+	trigger := rules[0].(map[string]any)["trigger"].(map[string]any)
+	if s := fmt.Sprint(trigger["schedule"].(map[string]any)["repeatingTimeIntervals"]); s != "[R/2021-05-02T05:30:00+00:00/PT6H]" {
+		t.Errorf("schedule %s", s)
+	}
+	tags := trigger["taggingCriteria"].([]any)
+	if len(tags) != 2 || tags[1].(map[string]any)["taggingPriority"] != 25.0 {
+		t.Errorf("tags %v", tags)
+	}
+	if code, _, errs := f.run("backup-policy", "retention-rule", "remove", "--name", "Default", "--policy", policy); code != console.ExitUsage {
+		t.Errorf("removing Default: exit %d %s", code, errs)
+	}
+}
+
+func TestErrorsAndExitCodes(t *testing.T) {
+	f := newFixture(t)
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		text string
+	}{
+		"not found":      {[]string{"backup-vault", "show"}, console.ExitNotFound, "ResourceNotFound"},
+		"unknown flag":   {[]string{"backup-vault", "show", "--no-such"}, console.ExitUsage, "--help"},
+		"no such verb":   {[]string{"backup-vault", "delete"}, console.ExitUsage, "--yes"},
+		"bad query":      {[]string{"context", "list", "--query", "[["}, console.ExitUsage, "--query"},
+		"unknown name":   {[]string{"backup", "nothing"}, console.ExitNotFound, "not there"},
+		"unknown output": {[]string{"context", "list", "-o", "xml"}, console.ExitUsage, "table, json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, errs := f.run(tc.args...)
+			if code != tc.code || !strings.Contains(errs, tc.text) {
+				t.Errorf("exit %d: %s", code, errs)
+			}
+		})
+	}
+}
+
+func TestStatusJoinsInstancesWithTheirNewestJob(t *testing.T) {
+	f := newFixture(t)
+	id := vaultPath + "/backupInstances/i"
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"id":"` + id + `","name":"i","properties":{"friendlyName":"shop","currentProtectionState":"ProtectionConfigured","dataSourceInfo":{"resourceName":"c"}}}]}`
+	f.answers["GET "+vaultPath+"/backupJobs"] = `{"value":[
+		{"properties":{"backupInstanceId":"` + strings.ToUpper(id) + `","operation":"Backup","status":"Failed","startTime":"2026-01-01T00:00:00Z"}},
+		{"properties":{"backupInstanceId":"` + id + `","operation":"Restore","status":"Completed","startTime":"2026-01-02T00:00:00Z"}}]}`
+	out := f.must("status", "-o", "table")
+	for _, want := range []string{"shop", "ProtectionConfigured", "Restore", "Completed"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "Failed") {
+		t.Errorf("an older job is shown:\n%s", out)
+	}
+}
+
+func TestRestoreMapsNamespacesAndTakesTheNewestPoint(t *testing.T) {
+	f := newFixture(t)
+	id := vaultPath + "/backupInstances/i"
+	instance := `{"id":"` + id + `","name":"i","properties":{"friendlyName":"c\\shop","dataSourceInfo":{"resourceID":"/c","resourceLocation":"local"}}}`
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[` + instance + `]}`
+	f.answers["GET "+id] = instance
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[{"name":"old","properties":{"recoveryPointTime":"2026-01-01T00:00:00Z"}},{"name":"new","properties":{"recoveryPointTime":"2026-01-02T00:00:00Z"}}]}`
+	f.answers["POST "+id+"/restore"] = `{"jobId":"/j"}`
+	f.must("restore", "shop", "--to", "a=b", "c=d", "--no-wait")
+	sent := f.sent("POST", id+"/restore")
+	if sent["recoveryPointId"] != "new" {
+		t.Errorf("point %v", sent["recoveryPointId"])
+	}
+	target := sent["restoreTargetInfo"].(map[string]any)
+	criteria := target["restoreCriteria"].([]any)[0].(map[string]any)
+	if fmt.Sprint(criteria["namespaceMappings"]) != "map[a:b c:d]" || criteria["objectType"] != "KubernetesClusterRestoreCriteria" || target["restoreLocation"] != "local" {
+		t.Errorf("sent %v", sent)
+	}
+}
