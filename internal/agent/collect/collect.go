@@ -32,9 +32,7 @@ type Request struct {
 
 // Kind is what an archive holds of one kind of objects.
 type Kind struct {
-	Group   string
-	Version string // the version the objects were read in
-	Kind    string
+	Resource
 	Objects int64
 	// Revisions are the resourceVersions the lists came from. More than one
 	// means that the kind does not stand for one moment.

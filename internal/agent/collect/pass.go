@@ -92,7 +92,7 @@ func (c *collector) fill(ctx context.Context, s *stream) error {
 // drain writes the wanted objects of one kind.
 func (c *collector) drain(ctx context.Context, s *stream, wanted take) error {
 	r := s.lister.resource
-	kind := Kind{Group: r.Group, Version: r.Version, Kind: r.Kind}
+	kind := Kind{Resource: r}
 	for objects := range s.pages {
 		for _, o := range objects {
 			taken, err := wanted(r, o)

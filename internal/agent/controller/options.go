@@ -1,0 +1,47 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/objstore"
+)
+
+// Options is what a controller needs besides a cluster.
+type Options struct {
+	Namespace string // the extension's own, where run objects live
+	// Location gives the extension's storage location; asked anew for each run.
+	Location func() (agentv1.StorageLocation, error)
+	// Open opens a storage location.
+	Open  func(ctx context.Context, location agentv1.StorageLocation) (objstore.Store, error)
+	Clock clock.Clock
+	Log   *slog.Logger
+	// TempDir holds what does not fit in memory; empty means the system's.
+	TempDir string
+	// LeaderElection makes one of several replicas work. Off only in tests.
+	LeaderElection bool
+	// HealthAddress serves /healthz and /readyz, such as ":8081"; empty serves nothing.
+	HealthAddress string
+}
+
+// LocationFile reads the storage location, as JSON, from a file: the mounted
+// Secret of the extension.
+func LocationFile(path string) func() (agentv1.StorageLocation, error) {
+	return func() (agentv1.StorageLocation, error) {
+		var location agentv1.StorageLocation
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return location, fmt.Errorf("read storage location: %w", err)
+		}
+		if err := json.Unmarshal(raw, &location); err != nil {
+			// The file holds a key, so the error must not quote it.
+			return location, fmt.Errorf("read storage location: %s is not valid JSON", path)
+		}
+		return location, nil
+	}
+}
