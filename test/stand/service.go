@@ -62,7 +62,7 @@ func (s *Stand) launch() error {
 	}
 	pid := cmd.Process.Pid
 	// Reaped here, so that a killed service does not stay as a zombie.
-	go cmd.Wait() //nolint:errcheck // how it ended is seen by who asks it next
+	go cmd.Wait() // how it ended is seen by who asks it next
 	return os.WriteFile(s.pidFile(), []byte(strconv.Itoa(pid)), 0o600)
 }
 

@@ -130,17 +130,19 @@ func (s *Stand) Admin() (*Admin, error) {
 func Eventually(ctx context.Context, what string, within time.Duration, probe func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var last error
+	last := errors.New("not asked yet")
 	for {
 		ok, err := probe()
 		if ok {
 			return nil
 		}
-		last = err
+		if err != nil {
+			last = err
+		}
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not within %s (last: %v)", what, within, last)
+			return fmt.Errorf("%s: not within %s (last: %w)", what, within, last)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (c *Console) ask(what string) error {
 		return Usage("%s needs --yes when nobody can be asked", what)
 	}
 	c.Say("%s: are you sure? (y/N)", what)
-	answer, _ := bufio.NewReader(c.In).ReadString('\n') //nolint:errcheck // no answer means no
+	answer, _ := bufio.NewReader(c.In).ReadString('\n') // no answer means no
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return Usage("not confirmed, nothing was changed")
 	}

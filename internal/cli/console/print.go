@@ -158,6 +158,6 @@ func cell(v any) string {
 	case bool:
 		return fmt.Sprint(x)
 	}
-	out, _ := json.Marshal(v) //nolint:errcheck // it was decoded from JSON
+	out, _ := json.Marshal(v) // it was decoded from JSON
 	return string(out)
 }
