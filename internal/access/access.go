@@ -70,7 +70,7 @@ func decide(p Principal, all []Assignment, action string, scope resourceid.ID, a
 		if !known {
 			continue
 		}
-		if allows(role, action) {
+		if action != "" && allows(role, action) {
 			return Decision{true, fmt.Sprintf("role %s at %s", role.Name, a.Scope)}
 		}
 		reaching = append(reaching, role.Name)

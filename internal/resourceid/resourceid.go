@@ -40,10 +40,10 @@ func Parse(text string) (ID, error) {
 	if !strings.HasPrefix(text, "/") {
 		return Root, fmt.Errorf("%w: %q does not start with a slash", ErrMalformed, text)
 	}
-	text = strings.TrimSuffix(text[1:], "/")
-	if text == "" {
+	if text == "/" {
 		return Root, nil
 	}
+	text = strings.TrimSuffix(text[1:], "/")
 	segments := strings.Split(text, "/")
 	for _, s := range segments {
 		if err := CheckSegment(s); err != nil {
