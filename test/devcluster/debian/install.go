@@ -53,12 +53,17 @@ func missing(ctx context.Context, packages []string) ([]string, error) {
 
 // apt runs apt-get without questions; its output is shown only when it fails.
 func apt(ctx context.Context, args ...string) error {
+	_, err := aptOutput(ctx, args...)
+	return err
+}
+
+func aptOutput(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-qq", "-o", "DPkg::Lock::Timeout=300"}, args...)...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out.Bytes())
+		return "", fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, problems.Bytes())
 	}
-	return nil
+	return out.String(), nil
 }

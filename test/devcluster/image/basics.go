@@ -56,6 +56,9 @@ func (l *Layer) Basics(accounts []Account) error {
 			return err
 		}
 	}
+	if err := l.Link("/var/run", "/run"); err != nil {
+		return err
+	}
 	if err := l.Text("/etc/passwd", users.String()); err != nil {
 		return err
 	}

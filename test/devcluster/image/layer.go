@@ -109,7 +109,11 @@ func (l *Layer) copyOne(source, name string, d fs.DirEntry) error {
 	return errors.New("neither a file, a folder nor a link")
 }
 
-// Merge adds every entry of a tar stream, as a Debian package's content is.
+// notInImages are parts of packages nothing running needs.
+var notInImages = []string{"usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/info/", "usr/share/lintian/"}
+
+// Merge adds a tar stream, which is what a Debian package holds, without its
+// documentation.
 func (l *Layer) Merge(r io.Reader) error {
 	in := tar.NewReader(r)
 	for {
@@ -120,6 +124,9 @@ func (l *Layer) Merge(r io.Reader) error {
 		if err != nil {
 			return err
 		}
+		if skipped(l.clean(h.Name) + "/") {
+			continue
+		}
 		if h.Typeflag == tar.TypeLink {
 			h.Linkname = l.clean(h.Linkname)
 		}
@@ -127,6 +134,10 @@ func (l *Layer) Merge(r io.Reader) error {
 			return err
 		}
 	}
+}
+
+func skipped(name string) bool {
+	return slices.ContainsFunc(notInImages, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // add writes one entry unless its path is there already.
