@@ -1,0 +1,56 @@
+package backup
+
+import (
+	"testing"
+	"time"
+)
+
+func TestJobEndsOnce(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	end := start.Add(time.Minute)
+	running := func() *Job {
+		return &Job{Status: JobInProgress, Started: start, Tasks: []Task{{"Trigger Backup", JobInProgress}}}
+	}
+	warning := []Warning{{Resource: "v1/PersistentVolumeClaim a/b", Problem: *NewProblem(CodeGenericWarning, "", "x")}}
+	for name, c := range map[string]struct {
+		first, second func(*Job)
+		want          JobStatus
+	}{
+		"completed": {func(j *Job) { j.Complete(end, nil) }, func(j *Job) { j.Fail(end, Invalid("", "x")) }, JobCompleted},
+		"warnings":  {func(j *Job) { j.Complete(end, warning) }, func(j *Job) { j.Complete(end, nil) }, JobCompletedWithWarnings},
+		"failed":    {func(j *Job) { j.Fail(end, Invalid("", "x")) }, func(j *Job) { j.Complete(end, nil) }, JobFailed},
+		"cancelled": {func(j *Job) { j.Cancel(end) }, func(j *Job) { j.Complete(end, nil) }, JobCancelled},
+	} {
+		j := running()
+		if j.Duration() != 0 {
+			t.Errorf("%s: a running job took %v", name, j.Duration())
+		}
+		c.first(j)
+		c.second(j)
+		if j.Status != c.want || j.Tasks[0].Status != c.want || j.Duration() != time.Minute {
+			t.Errorf("%s: %s, task %s, took %v", name, j.Status, j.Tasks[0].Status, j.Duration())
+		}
+	}
+}
+
+func TestCheckDaily(t *testing.T) {
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	var jobs []Job
+	for range MaxPerDay {
+		jobs = append(jobs, Job{Kind: JobBackup, UserTriggered: true, Started: now.Add(-time.Hour)})
+	}
+	if p := CheckDaily(jobs, JobBackup, now); p == nil || p.Code != CodeTooManyBackups {
+		t.Errorf("an eleventh backup: %v", p)
+	}
+	if p := CheckDaily(jobs, JobRestore, now); p != nil {
+		t.Errorf("backups count as restores: %v", p)
+	}
+	jobs[0].UserTriggered = false
+	if p := CheckDaily(jobs, JobBackup, now); p != nil {
+		t.Errorf("a scheduled backup counts: %v", p)
+	}
+	jobs[0].UserTriggered, jobs[1].Started = true, now.Add(-24*time.Hour)
+	if p := CheckDaily(jobs, JobBackup, now); p != nil {
+		t.Errorf("yesterday's backup counts: %v", p)
+	}
+}
