@@ -10,9 +10,6 @@ import (
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
 )
 
-// readAhead is how many groups are fetched before they are asked for.
-const readAhead = 8
-
 // Record is one record of an archive. Value is shared: it is to be read only.
 type Record = page.Record
 
@@ -87,7 +84,8 @@ type visit struct {
 	before string
 }
 
-// walk yields the groups below a page that can hold keys with prefix.
+// walk yields the groups below a page that can hold keys with prefix. After an
+// error it goes on behind the damaged page, when yield wants it to.
 func (a *ArchiveReader) walk(ctx context.Context, name seal.Name, level int, before, prefix string, yield func(visit, error) bool) bool {
 	data, err := a.repo.block(ctx, name)
 	var entries []page.Entry
@@ -95,8 +93,7 @@ func (a *ArchiveReader) walk(ctx context.Context, name seal.Name, level int, bef
 		entries, err = page.ParseArchive(data, level)
 	}
 	if err != nil {
-		yield(visit{}, located(fmt.Sprintf("page %x", name[:8]), err))
-		return false
+		return yield(visit{}, located(fmt.Sprintf("page %x", name[:8]), err))
 	}
 	for _, e := range entries {
 		if before > prefix && !strings.HasPrefix(before, prefix) {
@@ -114,57 +111,26 @@ func (a *ArchiveReader) walk(ctx context.Context, name seal.Name, level int, bef
 
 // groups yields the records group by group, fetching some ahead.
 func (a *ArchiveReader) groups(ctx context.Context, prefix string) iter.Seq2[[]Record, error] {
-	return func(yield func([]Record, error) bool) {
+	return ahead(ctx, func(ctx context.Context, hand func(func() ([]Record, error)) bool) {
 		if a.root.IsHole() {
 			return
 		}
-		inner, cancel := context.WithCancel(ctx)
-		defer cancel()
-		for fetched := range a.ahead(inner, prefix) {
-			g := <-fetched
-			if !yield(g.records, g.err) || g.err != nil {
-				return
-			}
-		}
-		if err := ctx.Err(); err != nil { // what was read so far is not all
-			yield(nil, err)
-		}
-	}
-}
-
-type group struct {
-	records []Record
-	err     error
-}
-
-// ahead returns groups in order, each as a channel that will give it.
-func (a *ArchiveReader) ahead(ctx context.Context, prefix string) <-chan chan group {
-	queue := make(chan chan group, readAhead)
-	go func() {
-		defer close(queue)
 		a.walk(ctx, a.root, a.ref.Levels-1, "", prefix, func(v visit, err error) bool {
-			fetched := make(chan group, 1)
-			if err != nil {
-				fetched <- group{err: err}
-			} else {
-				go func() { fetched <- a.fetch(ctx, v) }()
-			}
-			select {
-			case queue <- fetched:
-				return true
-			case <-ctx.Done():
-				return false
-			}
+			return hand(func() ([]Record, error) {
+				if err != nil {
+					return nil, err
+				}
+				return a.fetch(ctx, v)
+			})
 		})
-	}()
-	return queue
+	})
 }
 
-func (a *ArchiveReader) fetch(ctx context.Context, v visit) group {
+func (a *ArchiveReader) fetch(ctx context.Context, v visit) ([]Record, error) {
 	data, err := a.repo.block(ctx, v.entry.Name)
 	if err != nil {
-		return group{err: err}
+		return nil, err
 	}
 	records, err := page.ParseGroup(data, v.entry, v.before)
-	return group{records: records, err: located(fmt.Sprintf("group %x", v.entry.Name[:8]), err)}
+	return records, located(fmt.Sprintf("group %x", v.entry.Name[:8]), err)
 }

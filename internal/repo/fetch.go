@@ -27,6 +27,7 @@ type frames struct {
 	kept  map[frameKey]*list.Element // of *opening
 	order *list.List                 // front is the latest used
 	size  int
+	packs map[layout.ID]bool // those asked for, when somebody wants to know
 }
 
 type frameKey struct {
@@ -71,6 +72,9 @@ func (f *frames) get(ctx context.Context, place index.Place) ([]byte, error) {
 func (f *frames) claim(key frameKey) (o *opening, mine bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.packs != nil {
+		f.packs[key.pack] = true
+	}
 	if e, found := f.kept[key]; found {
 		f.order.MoveToFront(e)
 		return e.Value.(*opening), false

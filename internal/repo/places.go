@@ -40,27 +40,41 @@ type places struct {
 
 type segment struct {
 	*index.Segment
-	file *os.File // nil when in memory
+	file   *os.File // nil when in memory
+	broken error    // why there is no Segment
+}
+
+func (s segment) replaces() [][16]byte {
+	if s.broken != nil {
+		return nil
+	}
+	return s.Replaces
 }
 
 func newPlaces(store objstore.Store, keys *seal.Keys) *places {
 	return &places{store: store, keys: keys, open: map[layout.ID]segment{}}
 }
 
-// find looks a block up in the segments loaded so far.
+// find looks a block up in the segments loaded so far. A damaged segment does
+// not hide what others know; its error is told when none knows the block.
 func (p *places) find(name seal.Name) (index.Place, bool, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	var bad error
 	for id, s := range p.open {
+		if s.broken != nil {
+			bad = s.broken
+			continue
+		}
 		place, found, err := s.Find(name)
 		if err != nil {
-			return index.Place{}, false, located(layout.Index(id), err)
+			bad = located(layout.Index(id), err)
 		}
 		if found {
 			return place, true, nil
 		}
 	}
-	return index.Place{}, false, nil
+	return index.Place{}, false, bad
 }
 
 // locate finds a block that must be there: it loads the index when that was not
@@ -69,14 +83,14 @@ func (p *places) locate(ctx context.Context, name seal.Name) (index.Place, error
 	if err := p.ensure(ctx); err != nil {
 		return index.Place{}, err
 	}
-	place, found, err := p.find(name)
-	if err != nil || found {
-		return place, err
+	place, found, _ := p.find(name)
+	if found {
+		return place, nil
 	}
 	if err := p.refresh(ctx); err != nil {
 		return index.Place{}, err
 	}
-	place, found, err = p.find(name)
+	place, found, err := p.find(name)
 	if err == nil && !found {
 		err = &Damage{Err: fmt.Errorf("block %x is in no index segment", name[:8])}
 	}
@@ -164,11 +178,14 @@ func (p *places) add(id layout.ID, r io.ReaderAt, file *os.File, size int64) err
 	s, err := index.Open(r, size, index.Cipher(p.keys, id))
 	if err != nil {
 		closeFile(file)
-		return located(layout.Index(id), err)
+		if err = located(layout.Index(id), err); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) {
+			return err
+		}
+		s, file = nil, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open[id] = segment{s, file}
+	p.open[id] = segment{s, file, err}
 	return nil
 }
 
@@ -221,7 +238,7 @@ func (p *places) drop(listed map[layout.ID]int64) {
 		}
 	}
 	for id, s := range p.open {
-		for _, old := range s.Replaces {
+		for _, old := range s.replaces() {
 			if old != id {
 				p.forget(old)
 			}

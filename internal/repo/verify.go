@@ -1,13 +1,20 @@
 package repo
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/repo/internal/pack"
 	"holdfast.dev/holdfast/internal/repo/internal/page"
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
+	"holdfast.dev/holdfast/internal/repo/layout"
 )
 
 // maxDamages bounds what Verify reports.
@@ -15,18 +22,23 @@ const maxDamages = 100
 
 // Verify reads everything a recovery point consists of and checks it: the
 // manifest's signature and root, every page, every block against its name,
-// every record against its group. It goes on after a damage, and returns all
-// it found (at most 100) joined; each is a *Damage that says where.
+// every record against its group, and the footer of every pack used. It goes
+// on after a damage, and returns all it found (at most 100) joined; each is a
+// *Damage that says where.
 func (r *Repository) Verify(ctx context.Context, id string) error {
 	m, err := r.Manifest(ctx, id)
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	v := verification{repo: r, ctx: ctx}
+	own := *r // frames read earlier prove nothing about the store now
+	own.frames = newFrames(r.store, r.keys)
+	own.frames.packs = map[layout.ID]bool{}
+	v := verification{repo: &own, ctx: ctx}
 	for _, ref := range m.Streams {
 		v.stream(ref)
 	}
-	return wrap(v.err(), "verify recovery point "+id)
+	v.packs()
+	return wrap(errors.Join(append(v.damages, v.stopped)...), "verify recovery point "+id)
 }
 
 type verification struct {
@@ -36,16 +48,8 @@ type verification struct {
 	stopped error // not a damage: the store failed, or the caller gave up
 }
 
-func (v *verification) err() error {
-	if v.stopped != nil {
-		return errors.Join(append(slices.Clone(v.damages), v.stopped)...)
-	}
-	return errors.Join(v.damages...)
-}
-
 // found notes an error, and reports whether to go on.
-func (v *verification) found(stream string, err error) bool {
-	err = ofStream(stream, err)
+func (v *verification) found(err error) bool {
 	switch {
 	case err == nil:
 		return true
@@ -57,65 +61,106 @@ func (v *verification) found(stream string, err error) bool {
 	return false
 }
 
+// checked is what was found of one group or block.
+type checked struct {
+	records int64
+	err     error
+}
+
 func (v *verification) stream(ref StreamRef) {
 	root, err := ref.RootName()
 	if err != nil || v.stopped != nil || root.IsHole() {
-		v.found(ref.Name, err)
+		v.found(ofStream(ref.Name, err))
 		return
 	}
+	list := v.archive
 	if ref.Type == TypeVolume {
-		g := page.Geometry{Length: ref.Length, BlockSize: ref.BlockSize}
-		v.volume(ref, g, root, ref.Levels-1, 0)
-		return
+		list = v.volume
 	}
-	v.archive(ref, root)
-}
-
-// archive checks the groups one page at a time, so that a damaged one does not
-// hide those after it.
-func (v *verification) archive(ref StreamRef, root seal.Name) {
-	a := &ArchiveReader{repo: v.repo, ref: ref, root: root}
 	records, before := int64(0), len(v.damages)
-	a.walk(v.ctx, root, ref.Levels-1, "", "", func(at visit, err error) bool {
-		if err == nil {
-			g := a.fetch(v.ctx, at)
-			records, err = records+int64(len(g.records)), g.err
+	for c, err := range ahead(v.ctx, list(ref, root)) {
+		records += c.records
+		if !v.found(ofStream(ref.Name, cmp.Or(err, c.err))) {
+			return
 		}
-		return v.found(ref.Name, err)
-	})
-	if v.stopped == nil && before == len(v.damages) && records != ref.Records {
-		v.found(ref.Name, &Damage{Err: fmt.Errorf("%d records, the manifest says %d", records, ref.Records)})
+	}
+	if len(v.damages) == before && records != ref.Records {
+		v.found(&Damage{Stream: ref.Name, Err: fmt.Errorf("%d records, the manifest says %d", records, ref.Records)})
 	}
 }
 
-// volume checks the page whose first block is first, and all below it.
-func (v *verification) volume(ref StreamRef, g page.Geometry, name seal.Name, level int, first int64) bool {
-	data, err := v.repo.block(v.ctx, name)
-	var names []seal.Name
-	if err == nil {
-		names, err = page.ParseVolume(data, level, g.Children(level, first))
+type lister func(ctx context.Context, hand func(func() (checked, error)) bool)
+
+// archive checks every group.
+func (v *verification) archive(ref StreamRef, root seal.Name) lister {
+	a := &ArchiveReader{repo: v.repo, ref: ref, root: root}
+	return func(ctx context.Context, hand func(func() (checked, error)) bool) {
+		a.walk(ctx, root, ref.Levels-1, "", "", func(at visit, err error) bool {
+			return hand(func() (checked, error) {
+				if err != nil {
+					return checked{err: err}, nil
+				}
+				group, err := a.fetch(ctx, at)
+				return checked{int64(len(group)), err}, nil
+			})
+		})
 	}
-	if err != nil {
-		return v.found(ref.Name, located(fmt.Sprintf("page %x", name[:8]), err))
+}
+
+// volume checks every block, each in its place.
+func (v *verification) volume(ref StreamRef, root seal.Name) lister {
+	r := &VolumeReader{repo: v.repo, ref: ref, root: root, shape: page.Geometry{Length: ref.Length, BlockSize: ref.BlockSize}}
+	return func(ctx context.Context, hand func(func() (checked, error)) bool) {
+		r.walk(ctx, root, ref.Levels-1, 0, func(at place, err error) bool {
+			return hand(func() (checked, error) {
+				if err == nil {
+					_, err = r.fetch(ctx, at)
+				}
+				return checked{err: err}, nil
+			})
+		})
 	}
-	for i, child := range names {
-		at := first + int64(i)*page.Span(level)
-		if child.IsHole() {
-			continue
-		}
-		if level > 0 {
-			if !v.volume(ref, g, child, level-1, at) {
-				return false
+}
+
+// packs checks that the packs used can tell themselves what is in them, so
+// that a lost index could be rebuilt.
+func (v *verification) packs() {
+	ids := slices.SortedFunc(maps.Keys(v.repo.frames.packs), func(a, b layout.ID) int { return bytes.Compare(a[:], b[:]) })
+	for c, err := range ahead(v.ctx, func(ctx context.Context, hand func(func() (checked, error)) bool) {
+		for _, id := range ids {
+			if v.stopped != nil || !hand(func() (checked, error) { return checked{err: v.repo.packFooter(ctx, id)}, nil }) {
+				return
 			}
-			continue
 		}
-		block, err := v.repo.block(v.ctx, child)
-		if err == nil && int64(len(block)) != g.Size(at) {
-			err = &Damage{Object: fmt.Sprintf("block %x", child[:8]), Err: fmt.Errorf("%d bytes at block %d, want %d", len(block), at, g.Size(at))}
-		}
-		if !v.found(ref.Name, err) {
-			return false
+	}) {
+		if !v.found(cmp.Or(err, c.err)) {
+			return
 		}
 	}
-	return true
+}
+
+func (r *Repository) packFooter(ctx context.Context, id layout.ID) error {
+	name := layout.Pack(id)
+	info, err := r.store.Stat(ctx, name)
+	if err == nil {
+		_, err = pack.ReadFooter(objectAt{ctx, r.store, name}, info.Size, r.keys, id)
+	}
+	return missing(name, err)
+}
+
+// objectAt reads ranges of an object.
+type objectAt struct {
+	ctx   context.Context
+	store objstore.Store
+	name  string
+}
+
+var _ io.ReaderAt = objectAt{}
+
+// ReadAt reads exactly len(p) bytes.
+func (o objectAt) ReadAt(p []byte, offset int64) (int, error) {
+	if err := readRange(o.ctx, o.store, o.name, p, offset); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

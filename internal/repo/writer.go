@@ -170,6 +170,9 @@ func (w *Writer) claim(name seal.Name, size int) (bool, error) {
 		return false, w.err()
 	}
 	_, found, err := w.repo.places.find(name)
+	if errors.Is(err, ErrDamaged) {
+		err = nil // what a damaged segment may know is stored again
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if found || err != nil {
