@@ -5,6 +5,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 deploy/image/build.sh bin/holdfast-agent bin/holdfast-agent.tar localhost/holdfast-agent:dev
-if [ ! -s bin/postgres.tar ]; then
-  bin/devcluster postgres-image --output bin/postgres.tar
-fi
+ln -sf "$(bin/devcluster postgres-image)" bin/postgres.tar

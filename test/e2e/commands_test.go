@@ -35,6 +35,9 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"kill":      p.kill,      // kill service|agent|controller|connector|operator, as kill -9
 		"start":     p.start,     // start service
 		"await":     p.await,     // await DURATION COMMAND...: until kubectl or holdfast succeeds
+		"azurite":   p.azurite,   // an Azurite for pods and service; sets AZURITE_URL, AZURITE_ACCOUNT, AZURITE_KEY
+		"keep":      p.keep,      // keep NAME: what was printed last becomes a variable
+		"terraform": p.terraform, // terraform ARGS, with the azurerm provider and the service's endpoints
 		"leftovers": p.leftovers, // no helper object of any operation is left
 	}
 }
@@ -208,6 +211,10 @@ func (p *player) await(ts *testscript.TestScript, _ bool, args []string) {
 		return err == nil, err
 	})
 	ts.Check(err)
+}
+
+func (p *player) keep(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // leftovers looks for whatever an operation made for its own use.

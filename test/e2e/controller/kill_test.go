@@ -1,0 +1,205 @@
+//go:build e2e
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+	"holdfast.dev/holdfast/internal/agent/snapshot"
+)
+
+// TestKilledBackupEndsByItself kills the controller at the worst moments of a
+// backup and lets another one finish it.
+func TestKilledBackupEndsByItself(t *testing.T) {
+	w := newWorld(t)
+	w.deploy()
+	moments := []struct {
+		name string
+		come func(operation string, n int) bool
+	}{
+		{"the run was seen", func(operation string, _ int) bool { return w.phase(operation) == v1alpha1.PhaseRunning }},
+		{"a snapshot object exists", func(operation string, _ int) bool { return len(w.objects(operation)) > 0 }},
+		{"a snapshot is kept", func(operation string, _ int) bool { return len(w.contents(operation)) > 0 }},
+		{"both snapshots are kept", func(operation string, _ int) bool { return len(w.contents(operation)) == 2 }},
+		{"packs are written", func(string, int) bool { return w.stored("pack") }},
+		{"the recovery point exists", func(_ string, n int) bool { return w.stored(point(n)) }},
+		{"a snapshot object is gone", func(operation string, n int) bool {
+			return w.stored(point(n)) && len(w.objects(operation)) < 2
+		}},
+	}
+	for i, moment := range moments {
+		t.Run(moment.name, func(t *testing.T) {
+			w.t = t
+			defer func() { w.t = t }()
+			operation := fmt.Sprintf("killed-%d", i)
+			run := w.backup(operation, i)
+			w.start()
+			w.until(time.Minute, moment.name, func() bool {
+				return moment.come(v1alpha1.RunName(operation), i) || w.phase(v1alpha1.RunName(operation)).Final()
+			})
+			w.kill()
+			t.Logf("killed in phase %s", w.phase(v1alpha1.RunName(operation)))
+			w.start()
+			w.finished(run, v1alpha1.PhaseSucceeded)
+			w.kill()
+			wantVolumes(t, run.Status.Result.Volumes)
+			wantWarnings(t, run.Status.Warnings)
+			if err := w.repository().Verify(context.Background(), point(i)); err != nil {
+				t.Error(err)
+			}
+			w.known(protected(run.Status.Result.Volumes), true)
+		})
+	}
+}
+
+// TestCancelledBackupLeavesNothing cancels a backup that waits for a driver
+// which never answers.
+func TestCancelledBackupLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.stuck()
+	w.start()
+	run := w.backup("cancelled", 1)
+	var handles []string
+	w.until(time.Minute, "both snapshots of the good driver", func() bool {
+		handles = nil
+		for _, c := range w.contents(run.Name) {
+			if c.Status != nil && c.Status.SnapshotHandle != nil {
+				handles = append(handles, *c.Status.SnapshotHandle)
+			}
+		}
+		return len(handles) == 2
+	})
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"cancel":true}}`))
+	if err := w.client.Patch(context.Background(), run, patch); err != nil {
+		t.Fatal(err)
+	}
+	w.finished(run, v1alpha1.PhaseCancelled)
+	w.known(handles, false)
+}
+
+// TestTimedOutSnapshotIsAWarning waits for the driver which never answers, but
+// not long.
+func TestTimedOutSnapshotIsAWarning(t *testing.T) {
+	w := newWorld(t)
+	w.patience = 8 * time.Second
+	w.stuck()
+	w.start()
+	run := w.backup("timedout", 1)
+	w.finished(run, v1alpha1.PhaseSucceeded)
+	for _, v := range run.Status.Result.Volumes {
+		if v.Claim == "nosnap" && (v.State != agentv1.VolumeSkipped || v.ReasonCode != snapshot.CodeTimedOut) {
+			t.Errorf("%+v", v)
+		}
+	}
+	w.known(protected(run.Status.Result.Volumes), true)
+}
+
+// TestDeletedRunLeavesNothing deletes the run object itself while it works.
+func TestDeletedRunLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.stuck()
+	w.start()
+	run := w.backup("deleted", 1)
+	w.until(time.Minute, "a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
+	w.gone(run)
+	w.until(time.Minute, "everything to be gone", func() bool {
+		return len(w.objects(run.Name))+len(w.contents(run.Name)) == 0
+	})
+}
+
+// TestValidation: a backup that could run, and one that could not.
+func TestValidation(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	good := w.validate("good", "grant")
+	w.finished(good, v1alpha1.PhaseSucceeded)
+	if len(good.Status.Warnings) != 1 || good.Status.Warnings[0].Problem.Code != "UserErrorNamespaceNotFound" {
+		t.Errorf("warnings %+v", good.Status.Warnings)
+	}
+	bad := w.validate("bad", "none")
+	w.finished(bad, v1alpha1.PhaseFailed)
+	if bad.Status.Problem.Code != "UserErrorRepositoryGrantMissing" {
+		t.Errorf("problem %+v", bad.Status.Problem)
+	}
+	if w.stored("") {
+		t.Error("a validation left something in the storage location")
+	}
+}
+
+func (w *world) validate(operation, secret string) *v1alpha1.BackupRun {
+	run := &v1alpha1.BackupRun{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName(operation)},
+		Spec: v1alpha1.BackupRunSpec{
+			RunSpec:      v1alpha1.RunSpec{OperationID: operation, GrantSecret: secret},
+			ValidateOnly: true,
+			Backup: agentv1.Backup{InstanceID: "instance", SnapshotVolumes: true,
+				Selection: agentv1.Selection{IncludedNamespaces: []string{w.app, "nowhere"}}},
+		},
+	}
+	w.create(run)
+	return run
+}
+
+// stuck deploys the application and gives its claim without snapshots a class
+// of a driver that has no snapshotter.
+func (w *world) stuck() {
+	w.t.Helper()
+	class := &snapshotv1.VolumeSnapshotClass{
+		ObjectMeta: metav1.ObjectMeta{Name: w.app},
+		Driver:     "nosnap.csi.holdfast.dev", DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete,
+	}
+	w.create(class)
+	w.t.Cleanup(func() { w.gone(class) })
+	w.deploy()
+}
+
+func (w *world) phase(operation string) v1alpha1.Phase {
+	run := &v1alpha1.BackupRun{}
+	if err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.own, Name: operation}, run); err != nil {
+		w.t.Fatal(err)
+	}
+	return run.Status.Phase
+}
+
+func (w *world) objects(operation string) []snapshotv1.VolumeSnapshot {
+	list := &snapshotv1.VolumeSnapshotList{}
+	if err := w.client.List(context.Background(), list, client.MatchingLabels{v1alpha1.LabelOperation: operation}); err != nil {
+		w.t.Fatal(err)
+	}
+	return list.Items
+}
+
+func (w *world) contents(operation string) []snapshotv1.VolumeSnapshotContent {
+	list := &snapshotv1.VolumeSnapshotContentList{}
+	if err := w.client.List(context.Background(), list, client.MatchingLabels{v1alpha1.LabelOperation: operation}); err != nil {
+		w.t.Fatal(err)
+	}
+	return list.Items
+}
+
+// stored says whether the storage location holds a file with this in its path.
+func (w *world) stored(part string) bool {
+	found := false
+	err := filepath.WalkDir(w.bucket, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.Contains(path[len(w.bucket):], part) {
+			found = true
+		}
+		return nil // files come and go while the controller works
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found
+}

@@ -1,0 +1,258 @@
+//go:build e2e
+
+// Package controller runs the cluster side's controller, as a process of its
+// own, against a real cluster: backups, deletions of recovery points, and kills
+// in between.
+package controller
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+	"holdfast.dev/holdfast/internal/agent/controller"
+	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/location"
+	"holdfast.dev/holdfast/internal/repo"
+)
+
+// asController, in the environment, makes the test binary be the controller.
+const asController = "HOLDFAST_TEST_CONTROLLER"
+
+func TestMain(m *testing.M) {
+	if settings := os.Getenv(asController); settings != "" {
+		os.Exit(beController(settings))
+	}
+	os.Exit(m.Run())
+}
+
+// settings is what a controller process is told.
+type settings struct {
+	Kubeconfig, Namespace, Location, TempDir string
+	Patience                                 time.Duration
+}
+
+func beController(raw string) int {
+	var s settings
+	if err := json.Unmarshal([]byte(raw), &s); err != nil {
+		panic(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
+	if err != nil {
+		panic(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	err = controller.Run(ctx, config, controller.Options{
+		Namespace: s.Namespace,
+		Location:  controller.LocationFile(s.Location),
+		Open:      open,
+		Clock:     clock.System{},
+		Log:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		TempDir:   s.TempDir,
+
+		SnapshotPatience: s.Patience,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func open(ctx context.Context, l agentv1.StorageLocation) (objstore.Store, error) {
+	return location.Open(ctx, location.Location{URL: l.URL, Account: l.Account, Key: l.Key})
+}
+
+// world is a cluster with a namespace for the controller and one for an
+// application, and a folder as storage location.
+type world struct {
+	t          *testing.T
+	client     client.Client
+	config     *rest.Config
+	kubeconfig string
+	own, app   string
+	bucket     string
+	key        []byte
+	process    *exec.Cmd
+	patience   time.Duration // for one snapshot; zero is the default
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	out, err := exec.Command("devcluster", "kubeconfig", "--name", cluster()).Output()
+	if err != nil {
+		t.Fatalf("devcluster kubeconfig (is the cluster up?): %v", err)
+	}
+	name := fmt.Sprintf("ctl%d", time.Now().UnixNano()%1e9)
+	w := &world{t: t, kubeconfig: strings.TrimSpace(string(out)), own: name + "-own", app: name + "-app",
+		bucket: t.TempDir(), key: bytes.Repeat([]byte{7}, 32)}
+	if w.config, err = clientcmd.BuildConfigFromFlags("", w.kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	w.config.QPS, w.config.Burst = 100, 200
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.client, err = client.New(w.config, client.Options{Scheme: s}); err != nil {
+		t.Fatal(err)
+	}
+	w.apply(mustRead(t, "../../../deploy/charts/holdfast/crds/*.yaml")...)
+	for _, ns := range []string{w.own, w.app} {
+		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
+		w.create(object)
+		t.Cleanup(func() { w.gone(object) })
+	}
+	w.secret()
+	return w
+}
+
+// secret puts the storage location and the grant of every run into place.
+func (w *world) secret() {
+	grant, err := json.Marshal(v1alpha1.Grant{RepositoryGrant: agentv1.RepositoryGrant{Prefix: "r/", Key: w.key}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: "grant"},
+		Data: map[string][]byte{v1alpha1.GrantKey: grant}})
+}
+
+// cluster is the name of the local cluster to use.
+func cluster() string { return cmp.Or(os.Getenv("HOLDFAST_CLUSTER"), "dev") }
+
+// start runs a controller process.
+func (w *world) start() {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	file := filepath.Join(dir, "location.json")
+	raw, _ := json.Marshal(agentv1.StorageLocation{URL: "file://" + w.bucket})
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	told, _ := json.Marshal(settings{w.kubeconfig, w.own, file, dir, w.patience})
+	log, err := os.OpenFile(filepath.Join(os.TempDir(), w.own+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer log.Close()
+	process := exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), asController+"="+string(told))
+	process.Stderr = log
+	if err := process.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.process = process
+	w.t.Cleanup(func() { process.Process.Kill(); process.Wait() })
+}
+
+// kill ends the controller as a power failure would.
+func (w *world) kill() {
+	w.t.Helper()
+	if err := w.process.Process.Kill(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.process.Wait()
+}
+
+// apply runs kubectl apply.
+func (w *world) apply(documents ...string) {
+	w.t.Helper()
+	for _, document := range documents {
+		command := exec.Command("devcluster", "kubectl", "--kubeconfig", w.kubeconfig, "apply", "-f", "-")
+		command.Stdin = strings.NewReader(document)
+		if out, err := command.CombinedOutput(); err != nil {
+			w.t.Fatalf("apply: %v\n%s", err, out)
+		}
+	}
+}
+
+func (w *world) create(o client.Object) {
+	w.t.Helper()
+	if err := w.client.Create(context.Background(), o); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// gone deletes an object and waits until it is gone.
+func (w *world) gone(o client.Object) {
+	w.t.Helper()
+	ctx := context.Background()
+	if err := w.client.Delete(ctx, o); client.IgnoreNotFound(err) != nil {
+		w.t.Errorf("delete %s: %v", o.GetName(), err)
+	}
+	w.until(2*time.Minute, o.GetName()+" to be gone", func() bool {
+		return apierrors.IsNotFound(w.client.Get(ctx, client.ObjectKeyFromObject(o), o))
+	})
+}
+
+func (w *world) until(patience time.Duration, what string, done func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited %s for %s", patience, what)
+		}
+	}
+}
+
+// repository opens what the controller wrote.
+func (w *world) repository() *repo.Repository {
+	w.t.Helper()
+	store, err := open(context.Background(), agentv1.StorageLocation{URL: "file://" + w.bucket})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	key, err := repo.ParseKey(w.key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r, err := repo.Open(context.Background(), objstore.Sub(store, "r/"), key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func mustRead(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files %s: %v", pattern, err)
+	}
+	var documents []string
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, string(raw))
+	}
+	return documents
+}
