@@ -1,4 +1,4 @@
-package access_test
+package access
 
 import (
 	"strings"
@@ -6,7 +6,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"holdfast.dev/holdfast/internal/access"
 	"holdfast.dev/holdfast/internal/resourceid"
 )
 
@@ -17,12 +16,12 @@ const (
 	dp       = "Microsoft.DataProtection/backupVaults/"
 )
 
-func assign(role, scope string) access.Assignment {
-	r, ok := access.RoleByName(role)
+func assign(role, scope string) Assignment {
+	r, ok := RoleByName(role)
 	if !ok {
 		panic(role)
 	}
-	return access.Assignment{PrincipalID: "P", RoleID: r.ID, Scope: resourceid.MustParse(scope)}
+	return Assignment{PrincipalID: "P", RoleID: r.ID, Scope: resourceid.MustParse(scope)}
 }
 
 func TestBuiltInRoles(t *testing.T) {
@@ -59,7 +58,7 @@ func TestBuiltInRoles(t *testing.T) {
 	} {
 		for _, role := range every {
 			want := strings.Contains("|"+strings.Join(allowed, "|")+"|", "|"+role+"|")
-			got := access.Decide(access.Principal{ObjectID: "p"}, []access.Assignment{assign(role, vault)}, action, resourceid.MustParse(instance))
+			got := Decide(Principal{ObjectID: "p"}, []Assignment{assign(role, vault)}, action, resourceid.MustParse(instance))
 			if got.Allowed != want {
 				t.Errorf("%s %s: %+v", role, action, got)
 			}
@@ -72,7 +71,7 @@ func TestBuiltInRoles(t *testing.T) {
 
 func TestDataActions(t *testing.T) {
 	const objects = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/"
-	p, scope := access.Principal{ObjectID: "p"}, resourceid.MustParse(group+"/providers/Microsoft.Storage/storageAccounts/a")
+	p, scope := Principal{ObjectID: "p"}, resourceid.MustParse(group+"/providers/Microsoft.Storage/storageAccounts/a")
 	for _, c := range []struct {
 		role, action string
 		want         bool
@@ -84,11 +83,11 @@ func TestDataActions(t *testing.T) {
 		{"Owner", objects + "read", false}, // Owner is no right to read data
 		{"Data Operator for Managed Disks", "Microsoft.Compute/snapshots/download/action", true},
 	} {
-		if got := access.DecideData(p, []access.Assignment{assign(c.role, group)}, c.action, scope); got.Allowed != c.want {
+		if got := DecideData(p, []Assignment{assign(c.role, group)}, c.action, scope); got.Allowed != c.want {
 			t.Errorf("%s %s: %+v", c.role, c.action, got)
 		}
 	}
-	if access.Decide(p, []access.Assignment{assign("Storage Blob Data Contributor", group)}, objects+"read", scope).Allowed {
+	if Decide(p, []Assignment{assign("Storage Blob Data Contributor", group)}, objects+"read", scope).Allowed {
 		t.Error("a data action was granted as another")
 	}
 }
@@ -97,29 +96,29 @@ func TestDenials(t *testing.T) {
 	owner := assign("Owner", group)
 	for _, c := range []struct {
 		name          string
-		who           access.Principal
-		given         []access.Assignment
+		who           Principal
+		given         []Assignment
 		action, scope string
 		says          string
 	}{
-		{"nobody", access.Principal{}, []access.Assignment{owner}, dp + "read", vault, "not known"},
-		{"empty id in an assignment", access.Principal{}, []access.Assignment{{RoleID: owner.RoleID}}, dp + "read", vault, "not known"},
-		{"another", access.Principal{ObjectID: "q"}, []access.Assignment{owner}, dp + "read", vault, "no role is assigned"},
-		{"elsewhere", access.Principal{ObjectID: "p"}, []access.Assignment{owner}, dp + "read", "/subscriptions/s/resourceGroups/rg2", "no role is assigned"},
-		{"above", access.Principal{ObjectID: "p"}, []access.Assignment{owner}, dp + "read", "/subscriptions/s", "no role is assigned"},
-		{"no action", access.Principal{ObjectID: "p"}, []access.Assignment{owner}, "", vault, "Owner"},
-		{"unknown role", access.Principal{ObjectID: "p"}, []access.Assignment{{PrincipalID: "p", RoleID: "x", Scope: resourceid.Root}}, dp + "read", vault, "no role"},
-		{"role too small", access.Principal{ObjectID: "p"}, []access.Assignment{assign("Reader", "/")}, dp + "write", vault, `"Reader"`},
+		{"nobody", Principal{}, []Assignment{owner}, dp + "read", vault, "not known"},
+		{"empty id in an assignment", Principal{}, []Assignment{{RoleID: owner.RoleID}}, dp + "read", vault, "not known"},
+		{"another", Principal{ObjectID: "q"}, []Assignment{owner}, dp + "read", vault, "no role is assigned"},
+		{"elsewhere", Principal{ObjectID: "p"}, []Assignment{owner}, dp + "read", "/subscriptions/s/resourceGroups/rg2", "no role is assigned"},
+		{"above", Principal{ObjectID: "p"}, []Assignment{owner}, dp + "read", "/subscriptions/s", "no role is assigned"},
+		{"no action", Principal{ObjectID: "p"}, []Assignment{owner}, "", vault, "Owner"},
+		{"unknown role", Principal{ObjectID: "p"}, []Assignment{{PrincipalID: "p", RoleID: "x", Scope: resourceid.Root}}, dp + "read", vault, "no role"},
+		{"role too small", Principal{ObjectID: "p"}, []Assignment{assign("Reader", "/")}, dp + "write", vault, `"Reader"`},
 	} {
-		if got := access.Decide(c.who, c.given, c.action, resourceid.MustParse(c.scope)); got.Allowed || !strings.Contains(got.Reason, c.says) {
+		if got := Decide(c.who, c.given, c.action, resourceid.MustParse(c.scope)); got.Allowed || !strings.Contains(got.Reason, c.says) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
 }
 
 func TestGroups(t *testing.T) {
-	p := access.Principal{ObjectID: "q", Groups: []string{"", "P"}}
-	if d := access.Decide(p, []access.Assignment{assign("Reader", "/")}, dp+"read", resourceid.MustParse(vault)); !d.Allowed {
+	p := Principal{ObjectID: "q", Groups: []string{"", "P"}}
+	if d := Decide(p, []Assignment{assign("Reader", "/")}, dp+"read", resourceid.MustParse(vault)); !d.Allowed {
 		t.Error(d.Reason)
 	}
 }
@@ -133,7 +132,7 @@ func TestMatch(t *testing.T) {
 		{"a/*/c", "a/b/b/c", true}, {"a/*/c", "a/c", false}, {"a/b", "a/b", true}, {"a/b", "a/b/c", false}, {"", "a", false}, {"", "", true},
 		{"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false}, {"**", "", true},
 	} {
-		if got := access.Match(c.pattern, c.action); got != c.want {
+		if got := Match(c.pattern, c.action); got != c.want {
 			t.Errorf("%q %q: %v", c.pattern, c.action, got)
 		}
 	}
@@ -148,13 +147,13 @@ func TestMatchProperty(t *testing.T) {
 			text += rapid.StringMatching(`[ab/]{0,4}`).Draw(t, "star") + p
 		}
 		pattern := strings.Join(pieces, "*")
-		if !access.Match(pattern, text) {
+		if !Match(pattern, text) {
 			t.Fatalf("%q does not match %q", pattern, text)
 		}
-		if !access.Match(strings.ToUpper(pattern), text) {
+		if !Match(strings.ToUpper(pattern), text) {
 			t.Fatal("case matters")
 		}
-		if access.Match(pattern, text+"!") && !strings.HasSuffix(pattern, "*") {
+		if Match(pattern, text+"!") && !strings.HasSuffix(pattern, "*") {
 			t.Fatalf("%q matches a longer text", pattern)
 		}
 	})
@@ -164,20 +163,20 @@ func TestMatchProperty(t *testing.T) {
 // assignments never take anything away.
 func TestScopeProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		roles := access.Roles()
+		roles := Roles()
 		role := roles[rapid.IntRange(0, len(roles)-1).Draw(t, "role")]
 		action := rapid.SampledFrom([]string{dp + "read", dp + "write", dp + "delete", "Microsoft.Authorization/roleAssignments/write"}).Draw(t, "action")
 		scopes := []string{"/", "/subscriptions/s", group, vault, instance}
 		at := rapid.IntRange(0, 4).Draw(t, "assigned at")
 		asked := rapid.IntRange(0, 4).Draw(t, "asked at")
-		p := access.Principal{ObjectID: "p"}
-		given := []access.Assignment{{PrincipalID: "P", RoleID: role.ID, Scope: resourceid.MustParse(scopes[at])}}
-		got := access.Decide(p, given, action, resourceid.MustParse(scopes[asked])).Allowed
+		p := Principal{ObjectID: "p"}
+		given := []Assignment{{PrincipalID: "P", RoleID: role.ID, Scope: resourceid.MustParse(scopes[at])}}
+		got := Decide(p, given, action, resourceid.MustParse(scopes[asked])).Allowed
 		if want := asked >= at && role.Allows(action); got != want {
 			t.Fatalf("%s at %s, asked at %s: %v", role.Name, scopes[at], scopes[asked], got)
 		}
-		more := append(given, access.Assignment{PrincipalID: "p", RoleID: roles[0].ID, Scope: resourceid.MustParse("/subscriptions/other")})
-		if got && !access.Decide(p, more, action, resourceid.MustParse(scopes[asked])).Allowed {
+		more := append(given, Assignment{PrincipalID: "p", RoleID: roles[0].ID, Scope: resourceid.MustParse("/subscriptions/other")})
+		if got && !Decide(p, more, action, resourceid.MustParse(scopes[asked])).Allowed {
 			t.Fatal("an assignment took a right away")
 		}
 	})
@@ -185,12 +184,12 @@ func TestScopeProperty(t *testing.T) {
 
 func TestRolesAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range access.Roles() {
+	for _, r := range Roles() {
 		if seen[r.ID] || seen[r.Name] || len(r.ID) != 36 || r.Description == "" {
 			t.Errorf("%s %s", r.ID, r.Name)
 		}
 		seen[r.ID], seen[r.Name] = true, true
-		if found, ok := access.RoleByID(strings.ToUpper(r.ID)); !ok || found.Name != r.Name {
+		if found, ok := RoleByID(strings.ToUpper(r.ID)); !ok || found.Name != r.Name {
 			t.Errorf("%s is not found by its id", r.Name)
 		}
 	}

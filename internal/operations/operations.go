@@ -156,6 +156,6 @@ func put(tx catalog.Tx, r Record, ifMatch string) error {
 
 func newID() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // documented never to fail
+	rand.Read(b[:]) // documented never to fail
 	return hex.EncodeToString(b[:])
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -30,18 +31,13 @@ func (p *Platform) getAssignment(ctx context.Context, r *arm.Request) (*arm.Resp
 		a, err = inventory.RoleAssignments.Get(tx, r.ID.Key())
 		return err
 	})
-	if err != nil {
-		return nil, assignmentAbsent(err, r)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil, &arm.Error{Status: http.StatusNotFound, Code: "RoleAssignmentNotFound",
+			Message: "The role assignment '" + r.ID.Name() + "' is not found."}
+	} else if err != nil {
+		return nil, err
 	}
 	return arm.OK(assignmentTo(a)), nil
-}
-
-func assignmentAbsent(err error, r *arm.Request) error {
-	if missing := absent(err, r.ID); missing != err {
-		return &arm.Error{Status: http.StatusNotFound, Code: "RoleAssignmentNotFound",
-			Message: "The role assignment '" + r.ID.Name() + "' is not found."}
-	}
-	return err
 }
 
 func (p *Platform) putAssignment(ctx context.Context, r *arm.Request) (*arm.Response, error) {

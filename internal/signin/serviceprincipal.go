@@ -54,7 +54,7 @@ func (s *Service) DeleteServicePrincipal(ctx context.Context, clientID string) e
 
 func (s *Service) create(tx catalog.Tx, name string) (Credentials, error) {
 	var random [32]byte
-	rand.Read(random[:]) //nolint:errcheck // documented never to fail
+	rand.Read(random[:]) // documented never to fail
 	c := Credentials{TenantID: s.TenantID, ClientID: uuid.NewString(), ObjectID: uuid.NewString(),
 		Secret: base64.RawURLEncoding.EncodeToString(random[:])}
 	hash := sha256.Sum256([]byte(c.Secret))

@@ -41,7 +41,7 @@ func (e Enrolments) IssueEnrolment(tx catalog.Tx, clusterID, role string) (token
 		return "", time.Time{}, err
 	}
 	var random [32]byte
-	rand.Read(random[:]) //nolint:errcheck // documented never to fail
+	rand.Read(random[:]) // documented never to fail
 	token = base64.RawURLEncoding.EncodeToString(random[:])
 	expires = e.Clock.Now().Add(TokenLife)
 	body, err := json.Marshal(enrolment{agent, expires})
