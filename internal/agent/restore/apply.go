@@ -65,14 +65,21 @@ func (w *work) wanted(item *Item) (map[string]any, []transform.Note, error) {
 	return body, notes, nil
 }
 
-func (w *work) create(ctx context.Context, item *Item) (outcome, error) {
+// newborn is wanted for an object that does not exist: what would start on its
+// own waits.
+func (w *work) newborn(item *Item) (map[string]any, []transform.Note, error) {
 	body, notes, err := w.wanted(item)
-	if err != nil {
-		return outcome{}, err
-	}
-	if transform.Suspend(body) && item.Entry.Kind == "Job" {
+	if err == nil && transform.Suspend(body) && item.Entry.Kind == "Job" {
 		notes = append(notes, transform.Note{Code: transform.CodeJobSuspended,
 			Message: "it was running when the backup was made and is restored suspended: starting it may repeat what it had done"})
+	}
+	return body, notes, err
+}
+
+func (w *work) create(ctx context.Context, item *Item) (outcome, error) {
+	body, notes, err := w.newborn(item)
+	if err != nil {
+		return outcome{}, err
 	}
 	w.linkEarly(item, body)
 	var trouble Reason
@@ -150,7 +157,7 @@ func (w *work) resume(ctx context.Context, item *Item) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	_, notes, err := w.wanted(item) // the same notes as the first time
+	_, notes, err := w.newborn(item) // the same notes as the first time
 	if err != nil {
 		return outcome{}, err
 	}

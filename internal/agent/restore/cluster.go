@@ -59,7 +59,7 @@ func (c *cluster) at(ref Ref, resource string) dynamic.ResourceInterface {
 }
 
 func (c *cluster) create(ctx context.Context, ref Ref, resource string, body map[string]any) (*unstructured.Unstructured, error) {
-	made, err := c.at(ref, resource).Create(ctx, &unstructured.Unstructured{Object: body}, metav1.CreateOptions{FieldManager: fieldManager})
+	made, err := c.at(ref, resource).Create(ctx, &unstructured.Unstructured{Object: body}, metav1.CreateOptions{FieldManager: creator})
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", ref, err)
 	}
@@ -85,7 +85,7 @@ func (c *cluster) merge(ctx context.Context, ref Ref, resource, version string, 
 	if err != nil {
 		return nil, fmt.Errorf("patch %s: %w", ref, err)
 	}
-	patched, err := c.at(ref, resource).Patch(ctx, ref.Name, types.MergePatchType, encoded, metav1.PatchOptions{FieldManager: fieldManager})
+	patched, err := c.at(ref, resource).Patch(ctx, ref.Name, types.MergePatchType, encoded, metav1.PatchOptions{FieldManager: changer})
 	if err != nil {
 		return nil, fmt.Errorf("patch %s: %w", ref, err)
 	}

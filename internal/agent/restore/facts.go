@@ -64,6 +64,7 @@ const (
 	CodePruned           = "FieldsPruned"
 	CodeNodePorts        = "NodePortTaken"
 	CodeNotReached       = "NotReached"
+	CodeTargetShared     = "TargetShared"
 )
 
 // inspect reads the facts of one object.

@@ -5,8 +5,13 @@ import (
 	"strings"
 )
 
-// fieldManager is the name under which everything is written.
-const fieldManager = "holdfast"
+// The names under which objects are created and changed. They differ so that
+// an object that this restore created can be told from one that appeared by
+// itself and was then changed: a new namespace's default account, say.
+const (
+	creator = "holdfast"
+	changer = "holdfast-patch"
+)
 
 // Live is what planning must know of the cluster.
 type Live struct {

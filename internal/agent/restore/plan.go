@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -54,8 +55,30 @@ func Plan(archive *Archive, live Live, restore agentv1.Restore, own string) ([]S
 	for _, entry := range p.selected() {
 		items = append(items, p.item(entry))
 	}
+	refuseShared(items)
 	p.levels(items)
 	return stages(items), nil
+}
+
+// refuseShared finds objects of two namespaces that a mapping sends to the same
+// place: the first in the archive gets it, the other is refused by name. Two
+// namespaces may share one.
+func refuseShared(items []*Item) {
+	first := map[string]*Item{}
+	for _, item := range items {
+		key := item.Target.key()
+		other := first[key]
+		switch {
+		case item.Action == Skip || item.Action == Refuse:
+		case other == nil:
+			first[key] = item
+		case isKind(item.Entry, "", "Namespace"):
+			item.Action, item.Reason = Skip, Reason{Code: CodeTargetShared, Message: "it is restored into the same namespace as " + other.Entry.Name}
+		default:
+			item.Action, item.Fill = Refuse, nil
+			item.Reason = Reason{Code: CodeTargetShared, Warn: true, Message: fmt.Sprintf("%s is restored to the same place", other.Entry.Ref)}
+		}
+	}
 }
 
 type planner struct {

@@ -25,8 +25,12 @@ const (
 
 // readKinds asks what the server serves. Groups whose own server does not
 // answer are missing from it; their objects are then refused by name.
-func (c *cluster) readKinds() (map[string]kind, error) {
-	_, lists, err := c.discovery.ServerGroupsAndResources()
+func (c *cluster) readKinds(ctx context.Context) (map[string]kind, error) {
+	var lists []*metav1.APIResourceList
+	err := retry(ctx, func() (err error) {
+		_, lists, err = c.discovery.ServerGroupsAndResources()
+		return err
+	})
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		return nil, fmt.Errorf("ask what the cluster serves: %w", err)
 	}
@@ -60,7 +64,7 @@ type lookup struct {
 // readLive finds which of the archive's objects exist. Only their metadata is
 // read. since is when this restore began, by the server's own clock.
 func (c *cluster) readLive(ctx context.Context, archive *Archive, mapped func(string) string, since time.Time) (Live, error) {
-	kinds, err := c.readKinds()
+	kinds, err := c.readKinds(ctx)
 	if err != nil {
 		return Live{}, err
 	}
@@ -140,7 +144,11 @@ func spread(places map[lookup]map[string]bool) []lookup {
 func (c *cluster) look(ctx context.Context, l lookup, each func(*metav1.PartialObjectMetadata)) error {
 	options := metav1.ListOptions{Limit: listPage}
 	for {
-		page, err := c.metadata.Resource(l.gvr).Namespace(l.namespace).List(ctx, options)
+		var page *metav1.PartialObjectMetadataList
+		err := retry(ctx, func() (err error) {
+			page, err = c.metadata.Resource(l.gvr).Namespace(l.namespace).List(ctx, options)
+			return err
+		})
 		switch {
 		case isGone(err):
 			return nil
@@ -166,11 +174,13 @@ func observed(meta metav1.ObjectMeta, since time.Time) Object {
 	object := Object{UID: string(meta.UID)}
 	since = since.Truncate(time.Second) // the server counts in seconds
 	for _, fields := range meta.ManagedFields {
-		if fields.Manager == fieldManager && fields.Time != nil && !fields.Time.Time.Before(since) {
+		switch {
+		case fields.Manager == creator && !meta.CreationTimestamp.Time.Before(since):
+			object.Made = true
+		case fields.Manager == changer && fields.Time != nil && !fields.Time.Time.Before(since):
 			object.Changed = true
 		}
 	}
-	object.Made = object.Changed && !meta.CreationTimestamp.Time.Before(since)
 	return object
 }
 

@@ -94,7 +94,7 @@ func (w *work) awaitDefinitions(ctx context.Context, items []*Item) error {
 		if len(made) > 0 {
 			return false, nil
 		}
-		kinds, err := w.cluster.readKinds()
+		kinds, err := w.cluster.readKinds(ctx)
 		if err != nil {
 			return false, err
 		}

@@ -105,7 +105,7 @@ func (w *work) applyAll(ctx context.Context, items []*Item) error {
 
 // each works on items at the same time and stops early when the context ends.
 func (w *work) each(ctx context.Context, items []*Item, do func(context.Context, *Item)) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.SetLimit(workers)
 	for _, item := range items {
 		if ctx.Err() != nil {
@@ -113,13 +113,10 @@ func (w *work) each(ctx context.Context, items []*Item, do func(context.Context,
 		}
 		group.Go(func() error {
 			do(ctx, item)
-			return ctx.Err()
+			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
+	return errors.Join(group.Wait(), ctx.Err())
 }
 
 func count(stages []Stage) int64 {

@@ -30,16 +30,15 @@ const SelectedNode = "volume.kubernetes.io/selected-node"
 // shall make the volume; empty leaves that to the first consumer. The claim's
 // mode and class stay as they were.
 func FillClaim(body map[string]any, snapshot, node string, leastBytes int64) error {
-	spec := child(body, "spec")
-	if spec == nil {
-		return fmt.Errorf("claim %s has no spec", text(body, "metadata", "name"))
+	spec, meta := child(body, "spec"), child(body, "metadata")
+	if spec == nil || meta == nil {
+		return fmt.Errorf("claim %q has no spec or no metadata", text(body, "metadata", "name"))
 	}
 	spec["dataSource"] = map[string]any{"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": snapshot}
 	if err := growRequest(spec, leastBytes); err != nil {
 		return fmt.Errorf("claim %s: %w", text(body, "metadata", "name"), err)
 	}
 	if node != "" {
-		meta := child(body, "metadata")
 		if child(meta, "annotations") == nil {
 			meta["annotations"] = map[string]any{}
 		}
