@@ -41,10 +41,13 @@ type Operation struct {
 	Role      agentv1.Role
 	Kind      agentv1.Kind
 	// Spec is the spec of the kind, as JSON, without its secrets.
-	Spec     json.RawMessage
+	Spec json.RawMessage
+	// Refs name the secrets that are put into the spec when the operation is
+	// handed out, as JSON; the poster's own.
+	Refs     json.RawMessage `json:",omitempty"`
 	Created  time.Time
 	Deadline time.Time // after it the operation is not handed out any more
-	// Wake is enqueued when the operation ends.
+	// Wake is enqueued when there is progress and when the operation ends.
 	Wake catalog.Job
 
 	State           State

@@ -47,7 +47,8 @@ func Release(tx catalog.Tx, id, token string) error {
 	return put(tx, o)
 }
 
-// Extend renews the lease and keeps the progress. ErrLeaseLost when the token
+// Extend renews the lease, keeps the progress and enqueues Wake when that is
+// news. ErrLeaseLost when the token
 // is not that of the last lease, or the operation has ended. A lease that ran
 // out is renewed as long as nobody else took the operation.
 func Extend(tx catalog.Tx, now time.Time, id, token string, progress *agentv1.Progress) (Operation, error) {
@@ -59,10 +60,11 @@ func Extend(tx catalog.Tx, now time.Time, id, token string, progress *agentv1.Pr
 		return o, fmt.Errorf("extend agent operation %s: %w", id, ErrLeaseLost)
 	}
 	o.LeaseExpires = now.Add(LeaseTime).UTC()
-	if progress != nil {
-		o.Progress = progress
+	if progress == nil || (o.Progress != nil && *o.Progress == *progress) {
+		return o, put(tx, o)
 	}
-	return o, put(tx, o)
+	o.Progress = progress
+	return o, errors.Join(put(tx, o), o.wake(tx))
 }
 
 // Finish ends an operation and enqueues its Wake. Repeated by who ended it, it
@@ -78,9 +80,10 @@ func Finish(tx catalog.Tx, now time.Time, id string, r agentv1.FinishRequest) er
 func end(tx catalog.Tx, now time.Time, o Operation, r agentv1.FinishRequest) error {
 	o.State, o.Ended = Finished, now.UTC()
 	o.Outcome, o.Problem, o.Warnings, o.Result = r.Outcome, r.Problem, r.Warnings, r.Result
-	if err := put(tx, o); err != nil {
-		return err
-	}
+	return errors.Join(put(tx, o), o.wake(tx))
+}
+
+func (o Operation) wake(tx catalog.Tx) error {
 	if o.Wake.Kind == "" {
 		return nil
 	}

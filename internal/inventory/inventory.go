@@ -70,18 +70,27 @@ func bindingLabels(b *backup.TrustedAccessBinding) map[string]string {
 
 // Enqueue asks for work in the transaction that changes the documents it is
 // about. While work of the same kind on the same operation or subject waits,
-// it does nothing.
+// it wakes that instead.
 func Enqueue(tx catalog.Tx, w backup.Work) error {
+	job, err := JobOf(w)
+	if err != nil {
+		return err
+	}
+	if err := tx.Enqueue(job); err != nil {
+		return fmt.Errorf("enqueue %s on %s: %w", w.Kind, w.Subject, err)
+	}
+	return nil
+}
+
+// JobOf returns the job that carries out w, for those who enqueue it later.
+func JobOf(w backup.Work) (catalog.Job, error) {
 	args, err := json.Marshal(w)
 	if err != nil {
-		return fmt.Errorf("encode %s on %s: %w", w.Kind, w.Subject, err)
+		return catalog.Job{}, fmt.Errorf("encode %s on %s: %w", w.Kind, w.Subject, err)
 	}
 	key := w.OperationID
 	if key == "" {
 		key = backup.Key(w.Subject)
 	}
-	if err := tx.Enqueue(catalog.Job{Kind: string(w.Kind), Args: args, UniqueKey: key}); err != nil {
-		return fmt.Errorf("enqueue %s on %s: %w", w.Kind, w.Subject, err)
-	}
-	return nil
+	return catalog.Job{Kind: string(w.Kind), Args: args, UniqueKey: key}, nil
 }

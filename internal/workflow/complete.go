@@ -1,0 +1,121 @@
+package workflow
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/keys"
+)
+
+// refs name the secrets that an operation needs. They are stored with it; the
+// secrets are not.
+type refs struct {
+	Repository string `json:"repository,omitempty"` // whose data key
+	Container  string `json:"container,omitempty"`  // id of the container whose location
+	// Candidate says that the repository may have no key yet: only checks are
+	// made, and any key will do for them.
+	Candidate bool `json:"candidate,omitempty"`
+}
+
+func (r refs) pack() json.RawMessage {
+	body, _ := json.Marshal(r) // cannot fail: strings and a bool
+	return body
+}
+
+func unpackRefs(o agentops.Operation) (refs, error) {
+	var r refs
+	if err := json.Unmarshal(o.Refs, &r); err != nil {
+		return r, fmt.Errorf("references of agent operation %s: %w", o.ID, err)
+	}
+	return r, nil
+}
+
+// Complete puts the secrets into the spec of an operation that is handed out.
+// What makes the operation impossible is a *agentv1.Problem.
+func (w *Workflow) Complete(ctx context.Context, o agentops.Operation) (json.RawMessage, error) {
+	spec, err := w.complete(ctx, o)
+	if problem, ok := backup.AsProblem(err); ok {
+		wire := wireProblem(*problem)
+		return nil, &wire
+	}
+	return spec, err
+}
+
+func (w *Workflow) complete(ctx context.Context, o agentops.Operation) (json.RawMessage, error) {
+	r, err := unpackRefs(o)
+	if err != nil {
+		return nil, err
+	}
+	switch o.Kind {
+	case agentv1.KindInstallExtension:
+		return fill(o, func(spec *agentv1.InstallExtension) error { return w.completeInstall(ctx, o, r, spec) })
+	case agentv1.KindBackup, agentv1.KindValidateBackup:
+		return fill(o, func(spec *agentv1.Backup) error { return w.grant(ctx, r, &spec.Repository) })
+	case agentv1.KindDeleteRecoveryPoint:
+		return fill(o, func(spec *agentv1.DeleteRecoveryPoint) error { return w.grant(ctx, r, &spec.Repository) })
+	case agentv1.KindRestore, agentv1.KindValidateRestore:
+		return fill(o, func(spec *agentv1.Restore) error { return w.completeRestore(ctx, r, spec) })
+	case agentv1.KindDeleteExtension:
+		return o.Spec, nil
+	}
+	return nil, fmt.Errorf("agent operation %s is of the unknown kind %s", o.ID, o.Kind)
+}
+
+// fill decodes a spec, lets change fill it, and encodes it again.
+func fill[T any](o agentops.Operation, change func(*T) error) (json.RawMessage, error) {
+	var spec T
+	if err := json.Unmarshal(o.Spec, &spec); err != nil {
+		return nil, fmt.Errorf("spec of agent operation %s: %w", o.ID, err)
+	}
+	if err := change(&spec); err != nil {
+		return nil, err
+	}
+	return json.Marshal(spec)
+}
+
+// grant gives the data key of a repository.
+func (w *Workflow) grant(ctx context.Context, r refs, grant *agentv1.RepositoryGrant) (err error) {
+	grant.Key, err = w.Keys.Key(ctx, r.Repository)
+	if errors.Is(err, catalog.ErrNotFound) && r.Candidate {
+		grant.Key = make([]byte, keys.Size)
+		rand.Read(grant.Key) //nolint:errcheck // documented never to fail
+		return nil
+	}
+	if errors.Is(err, catalog.ErrNotFound) {
+		return backup.NewProblem(backup.CodeResourceNotFound, r.Repository, "the key of repository %s does not exist any more", r.Repository)
+	}
+	return err
+}
+
+func (w *Workflow) completeRestore(ctx context.Context, r refs, spec *agentv1.Restore) error {
+	if r.Container != "" {
+		err := w.Store.View(ctx, func(tx catalog.Tx) error {
+			at, err := w.locate(tx, r.Container)
+			spec.Location = &at
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return w.grant(ctx, r, &spec.Repository)
+}
+
+// completeInstall issues the token with which the extension's agent enrols.
+func (w *Workflow) completeInstall(ctx context.Context, o agentops.Operation, r refs, spec *agentv1.InstallExtension) error {
+	spec.AgentAddress, spec.ServiceCA = w.AgentAddress, w.ServiceCA
+	return w.Store.Update(ctx, func(tx catalog.Tx) (err error) {
+		if spec.Location, err = w.locate(tx, r.Container); err != nil {
+			return err
+		}
+		spec.Token, _, err = w.Enrolments.IssueEnrolment(tx, o.ClusterID, string(agentv1.RoleExtension))
+		return err
+	})
+}

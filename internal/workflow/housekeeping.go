@@ -1,0 +1,60 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/internal/operations"
+)
+
+// KindHousekeeping is the kind of the job that forgets what nobody asks for
+// any more. It is enqueued once, at start, and never ends.
+const KindHousekeeping = "housekeeping"
+
+const (
+	housekeepingPause = time.Hour
+	// keepOperations is how long the operations of the API can be asked for.
+	keepOperations = 7 * 24 * time.Hour
+	// keepErrands is how long an agent may repeat that it has finished.
+	keepErrands = 7 * 24 * time.Hour
+)
+
+// StartHousekeeping enqueues the housekeeping, once.
+func StartHousekeeping(ctx context.Context, store catalog.Store) error {
+	return store.Update(ctx, func(tx catalog.Tx) error {
+		return tx.Enqueue(catalog.Job{Kind: KindHousekeeping, Args: json.RawMessage(`{}`), UniqueKey: KindHousekeeping})
+	})
+}
+
+func (w *Workflow) housekeeping(ctx context.Context, _ json.RawMessage) (jobs.Result, error) {
+	now := w.Clock.Now()
+	err := w.inPages(ctx, func(tx catalog.Tx, after string) (string, error) {
+		return operations.Prune(tx, now.Add(-keepOperations), after)
+	})
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	err = w.inPages(ctx, func(tx catalog.Tx, after string) (string, error) {
+		return agentops.Prune(tx, now.Add(-keepErrands), after)
+	})
+	return jobs.Again(housekeepingPause), err
+}
+
+// inPages runs a pruning to its end, each page in a transaction of its own so
+// that others are not held up.
+func (w *Workflow) inPages(ctx context.Context, prune func(tx catalog.Tx, after string) (string, error)) error {
+	after := ""
+	for {
+		err := w.Store.Update(ctx, func(tx catalog.Tx) (err error) {
+			after, err = prune(tx, after)
+			return err
+		})
+		if err != nil || after == "" {
+			return err
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package workflow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/location"
+	"holdfast.dev/holdfast/internal/repo/layout"
+)
+
+// prefixOf is where the repository of an instance lies in its container.
+func prefixOf(uid string) string { return "repositories/" + uid + "/" }
+
+// wrappedKeyName is the object that holds the wrapped data key inside of the
+// repository, so that the bucket and the key provider suffice to read it.
+const wrappedKeyName = layout.Keys + "service"
+
+// wrappedKey is the content of that object. It follows from the wrapped key
+// alone, so that writing it twice gives equal bytes.
+type wrappedKey struct {
+	Format     string `json:"format"`
+	Repository string `json:"repository"`
+	Wrapped    []byte `json:"wrapped"`
+}
+
+// locate returns where a container really lies. Its key must stay in memory.
+func (w *Workflow) locate(tx catalog.Tx, containerID string) (agentv1.StorageLocation, error) {
+	account, err := inventory.Accounts.Get(tx, backup.AccountOfContainer(containerID))
+	if errors.Is(err, catalog.ErrNotFound) {
+		return agentv1.StorageLocation{}, backup.NewProblem(backup.CodeNoDefaultLocation, containerID, "the storage account of container %s does not exist", containerID)
+	}
+	if err != nil {
+		return agentv1.StorageLocation{}, err
+	}
+	container := backup.Container{Meta: backup.Meta{ID: containerID}}
+	return agentv1.StorageLocation{
+		URL:     account.ContainerURL(w.StorageRoot, container.Name()),
+		Account: account.Store.AccountName,
+		Key:     account.Store.AccountKey,
+	}, nil
+}
+
+// prepare makes sure that the backup storage location of an instance's
+// cluster can be reached, and that the instance has a repository key whose
+// wrapped form lies in it. What is wrong with the location is a *backup.Problem.
+func (w *Workflow) prepare(ctx context.Context, i *backup.Instance) error {
+	containerID, at, err := w.locationOf(ctx, i.Datasource.ID)
+	if err != nil {
+		return err
+	}
+	if err := probe(ctx, containerID, at); err != nil {
+		return err
+	}
+	wrapped, err := w.Keys.Ensure(ctx, i.UID)
+	if err != nil {
+		return err
+	}
+	bucket, err := location.Open(ctx, location.Location(at))
+	if err != nil {
+		return unreachable(containerID, err)
+	}
+	content, err := json.Marshal(wrappedKey{Format: "holdfast wrapped key", Repository: i.UID, Wrapped: wrapped})
+	if err != nil {
+		return fmt.Errorf("wrapped key of %s: %w", i.ID, err)
+	}
+	err = objstore.Sub(bucket, prefixOf(i.UID)).Put(ctx, wrappedKeyName, bytes.NewReader(content), int64(len(content)))
+	if err != nil && !errors.Is(err, objstore.ErrExists) {
+		return unreachable(containerID, err)
+	}
+	return nil
+}
+
+// locationOf returns the backup storage location of a cluster.
+func (w *Workflow) locationOf(ctx context.Context, clusterID string) (containerID string, at agentv1.StorageLocation, err error) {
+	err = w.Store.View(ctx, func(tx catalog.Tx) error {
+		if containerID, err = containerOf(tx, clusterID); err != nil {
+			return err
+		}
+		at, err = w.locate(tx, containerID)
+		return err
+	})
+	return containerID, at, err
+}
+
+// containerOf returns the id of the container of a cluster's extension.
+func containerOf(tx catalog.Tx, clusterID string) (string, error) {
+	extension, err := inventory.ExtensionOf(tx, clusterID)
+	if err != nil {
+		return "", err
+	}
+	if extension == nil {
+		return "", backup.NewProblem(backup.CodeExtensionNotFound, clusterID, "the backup extension is not installed on cluster %s", clusterID)
+	}
+	id, problem := extension.ContainerID()
+	if problem != nil {
+		return "", problem
+	}
+	return id, nil
+}
+
+func probe(ctx context.Context, containerID string, at agentv1.StorageLocation) error {
+	state, err := location.Probe(ctx, location.Location(at))
+	switch {
+	case err != nil:
+		return unreachable(containerID, err)
+	case !state.Exists:
+		return backup.NewProblem(backup.CodeContainerNotFound, containerID, "the container %s does not exist in its store", containerID)
+	default:
+		return nil
+	}
+}
+
+// unreachable makes a problem of a store's error. The context's end is not
+// the store's fault and stays an error.
+func unreachable(containerID string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return backup.NewProblem(backup.CodeContainerUnreachable, containerID, "the container %s cannot be used: %v", containerID, err)
+}

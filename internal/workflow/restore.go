@@ -1,0 +1,110 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/jobs"
+)
+
+var restorePatience = patience{whole: 24 * time.Hour, silence: 30 * time.Minute}
+
+// restore brings a recovery point back into a cluster, which need not be the
+// one it was taken of.
+func (w *Workflow) restore(ctx context.Context, work backup.Work) (jobs.Result, error) {
+	refused, err := w.mayStart(ctx, work, func(ctx context.Context, job *backup.Job) error {
+		_, err := w.preflight(ctx, job.InstanceID, job.Restore.Target.ID)
+		return err
+	})
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
+		return t.jobStep(refused, restoreErrand, finishRestore)
+	})
+}
+
+// restoreErrand is the operation of a restore job.
+func restoreErrand(t *turn, job *backup.Job) (errand, error) {
+	o, err := t.restoreOperation(job.ID, job.InstanceID, job.Restore, agentv1.KindRestore)
+	return errand{Operation: o, started: job.Started, patience: restorePatience}, err
+}
+
+// restoreOperation is the operation, for the target cluster, of a restore or
+// of its validation.
+func (t *turn) restoreOperation(workID, instanceID string, request *backup.RestoreRequest, kind agentv1.Kind) (agentops.Operation, error) {
+	instance, err := inventory.Instances.Get(t.tx, instanceID)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return agentops.Operation{}, backup.NewProblem(backup.CodeResourceNotFound, instanceID, "instance %s does not exist any more", instanceID)
+	}
+	if err != nil {
+		return agentops.Operation{}, err
+	}
+	store, err := t.storeOf(instance, request)
+	if err != nil {
+		return agentops.Operation{}, err
+	}
+	ref := refs{Repository: instance.UID}
+	// An extension knows its own location; another one it must be told.
+	if own, err := containerOf(t.tx, request.Target.ID); err != nil {
+		return agentops.Operation{}, err
+	} else if !backup.SameID(own, store.ContainerID) {
+		ref.Container = store.ContainerID
+	}
+	o, err := newOperation(workID, request.Target.ID, kind, wireRestore(instance, request, store))
+	o.Refs = ref.pack()
+	return o, err
+}
+
+// storeOf returns where the recovery point that is to be restored lies.
+func (t *turn) storeOf(instance *backup.Instance, request *backup.RestoreRequest) (backup.RecoveryStore, error) {
+	id := instance.ID + "/recoveryPoints/" + request.RecoveryPointID
+	point, err := inventory.RecoveryPoints.Get(t.tx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return backup.RecoveryStore{}, backup.NewProblem(backup.CodeResourceNotFound, id, "recovery point %s does not exist any more", request.RecoveryPointID)
+	}
+	if err != nil {
+		return backup.RecoveryStore{}, err
+	}
+	if problem := request.CheckAgainst(point); problem != nil {
+		return backup.RecoveryStore{}, problem
+	}
+	store, _ := point.Store(request.Tier) // CheckAgainst has looked
+	return store, nil
+}
+
+func wireRestore(i *backup.Instance, r *backup.RestoreRequest, store backup.RecoveryStore) agentv1.Restore {
+	return agentv1.Restore{
+		InstanceID: i.ID, RecoveryPointID: r.RecoveryPointID, Selection: wireSelection(r.Selection),
+		NamespaceMappings: r.NamespaceMappings, ConflictPolicy: agentv1.ConflictPolicy(r.ConflictPolicy),
+		RestoreVolumeData: r.VolumeMode == backup.WithVolumeData,
+		Repository:        agentv1.RepositoryGrant{Prefix: store.Prefix},
+	}
+}
+
+// finishRestore keeps what the restore did.
+func finishRestore(t *turn, job *backup.Job, o agentops.Operation) error {
+	var result agentv1.RestoreResult
+	if err := json.Unmarshal(o.Result, &result); err != nil {
+		return t.endJobBadly(job, backup.NewProblem(backup.CodeInternal, job.InstanceID, "the cluster reported a restore without a readable result"))
+	}
+	job.Details = map[string]string{}
+	for name, count := range map[string]int64{
+		"created": result.Created, "patched": result.Patched, "unchanged": result.Unchanged,
+		"skipped": result.Skipped, "failed": result.Failed, "volumes": result.Volumes,
+	} {
+		job.Details[name] = strconv.FormatInt(count, 10)
+	}
+	if o.Progress != nil {
+		job.Progress = backup.Progress(*o.Progress)
+	}
+	return t.endJobWell(job, domainWarnings(o.Warnings))
+}

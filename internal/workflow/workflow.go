@@ -1,0 +1,80 @@
+// Package workflow carries out what the doors were asked for: one file per
+// kind of work. A step reads the documents, does the next thing in one
+// catalog transaction, and answers when it wants to be called again; what
+// needs a cluster is posted as an operation for the programs there, whose end
+// wakes the work. Every step may be repeated and may be cut off anywhere.
+//
+//	provider --enqueue--> step --post--> agentops --claim--> cluster
+//	                        ^                                   |
+//	                        +------------- wake <----finish-----+
+//
+// Whatever ends is ended in one transaction: job, recovery point, operation
+// of the API, and the wake-up call for the work that waits behind it.
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/internal/keys"
+)
+
+// Enrolments issues the one-time token with which an extension's agent enrols.
+type Enrolments interface {
+	IssueEnrolment(tx catalog.Tx, clusterID, role string) (token string, expires time.Time, err error)
+}
+
+// Config is what the workflow needs. Everything is required.
+type Config struct {
+	Store      catalog.Store
+	Clock      clock.Clock
+	Log        *slog.Logger
+	Bell       *agentops.Bell // rung when an operation was posted
+	Keys       *keys.Ring
+	Enrolments Enrolments
+	// StorageRoot is the store of accounts that name none, as a file:/// URL.
+	StorageRoot string
+	// AgentAddress is what extensions call, https://host:port; ServiceCA is the
+	// PEM they trust it by.
+	AgentAddress string
+	ServiceCA    string
+}
+
+// Workflow carries out every kind of work.
+type Workflow struct{ Config }
+
+// New returns the workflow.
+func New(c Config) *Workflow { return &Workflow{c} }
+
+// Handlers lists what the job engine runs.
+func (w *Workflow) Handlers() []jobs.Handler {
+	return []jobs.Handler{
+		w.handler(backup.WorkConfigureInstance, w.configure),
+		w.handler(backup.WorkDeleteInstance, w.deleteInstance),
+		w.handler(backup.WorkValidateBackup, w.validateBackup),
+		w.handler(backup.WorkBackup, w.backup),
+		w.handler(backup.WorkValidateRestore, w.validateRestore),
+		w.handler(backup.WorkRestore, w.restore),
+		w.handler(backup.WorkInstallExtension, w.installExtension),
+		w.handler(backup.WorkDeleteExtension, w.deleteExtension),
+		{Kind: KindHousekeeping, Work: w.housekeeping},
+	}
+}
+
+func (w *Workflow) handler(kind backup.WorkKind, do func(context.Context, backup.Work) (jobs.Result, error)) jobs.Handler {
+	return jobs.Handler{Kind: string(kind), Work: func(ctx context.Context, args json.RawMessage) (jobs.Result, error) {
+		var work backup.Work
+		if err := json.Unmarshal(args, &work); err != nil {
+			return jobs.Failed(fmt.Errorf("arguments of %s: %w", kind, err)), nil
+		}
+		return do(ctx, work)
+	}}
+}
