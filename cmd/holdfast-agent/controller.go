@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/agent/controller"
+	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/location"
+)
+
+// controllerCommand is holdfast-controller: it carries out run objects.
+func controllerCommand() *cobra.Command {
+	c := &common{}
+	var file string
+	command := &cobra.Command{
+		Use: "controller", Short: "Carry out backups and restores",
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := c.prepare(); err != nil {
+				return err
+			}
+			return controller.Run(command.Context(), c.kubeconfig, controller.Options{
+				Namespace: c.namespace, Location: controller.LocationFile(file), Open: openLocation,
+				Clock: clock.System{}, Log: c.log, LeaderElection: true, HealthAddress: c.probes,
+			})
+		},
+	}
+	c.flags(command)
+	command.Flags().StringVar(&file, "location", "/etc/holdfast/location/location.json", "file with the storage location")
+	return command
+}
+
+func openLocation(ctx context.Context, l agentv1.StorageLocation) (objstore.Store, error) {
+	return location.Open(ctx, location.Location{URL: l.URL, Account: l.Account, Key: l.Key})
+}
