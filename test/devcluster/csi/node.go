@@ -11,6 +11,8 @@ import (
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"holdfast.dev/holdfast/test/devcluster/loopdev"
 )
@@ -93,6 +95,9 @@ func stage(device, path string, how *csi.VolumeCapability_MountVolume) error {
 	if !knownFileSystem(kind) {
 		return fmt.Errorf("%s holds %s, not a file system of ours", device, kind)
 	}
+	if err := growUnmounted(device, kind); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
 	}
@@ -107,7 +112,10 @@ func stage(device, path string, how *csi.VolumeCapability_MountVolume) error {
 	if err := run("mount", append(args, device, path)...); err != nil {
 		return err
 	}
-	return grow(device, path, kind)
+	if kind == "xfs" {
+		return growMounted(device, path, kind)
+	}
+	return nil
 }
 
 // NodeUnstageVolume unmounts and detaches the volume.
@@ -142,20 +150,48 @@ func (d *Driver) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRe
 	if mounted, err := isMountPoint(r.TargetPath); err != nil || mounted {
 		return &csi.NodePublishVolumeResponse{}, err
 	}
-	source := r.StagingTargetPath
-	var err error
 	if r.VolumeCapability.GetBlock() != nil {
-		if source, err = d.attach(r.VolumeId); err != nil {
-			return nil, err
-		}
-		err = makeFile(r.TargetPath)
-	} else {
-		err = os.MkdirAll(r.TargetPath, 0o750)
+		return &csi.NodePublishVolumeResponse{}, d.publishBlock(r)
 	}
-	if err != nil {
+	if err := d.checkSingleWriter(r); err != nil {
 		return nil, err
 	}
-	return &csi.NodePublishVolumeResponse{}, bind(source, r.TargetPath, r.Readonly)
+	if err := os.MkdirAll(r.TargetPath, 0o750); err != nil {
+		return nil, err
+	}
+	return &csi.NodePublishVolumeResponse{}, bind(r.StagingTargetPath, r.TargetPath, r.Readonly)
+}
+
+func (d *Driver) publishBlock(r *csi.NodePublishVolumeRequest) error {
+	device, err := d.attach(r.VolumeId)
+	if err != nil {
+		return err
+	}
+	if err := makeFile(r.TargetPath); err != nil {
+		return err
+	}
+	return bind(device, r.TargetPath, r.Readonly)
+}
+
+// checkSingleWriter refuses a second place for a volume that only one pod may use.
+func (d *Driver) checkSingleWriter(r *csi.NodePublishVolumeRequest) error {
+	if r.VolumeCapability.GetAccessMode().GetMode() != csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER {
+		return nil
+	}
+	device, err := loopdev.Of(d.store.Image(r.VolumeId))
+	if err != nil || device == "" {
+		return err
+	}
+	places, err := mountsOf(device)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		if p != r.StagingTargetPath && p != r.TargetPath {
+			return status.Errorf(codes.FailedPrecondition, "volume %s is in use at %s by its only writer", r.VolumeId, p)
+		}
+	}
+	return nil
 }
 
 func makeFile(path string) error {
@@ -229,7 +265,7 @@ func (d *Driver) NodeExpandVolume(_ context.Context, r *csi.NodeExpandVolumeRequ
 	if err != nil {
 		return nil, err
 	}
-	return answer, grow(device, mounted, kind)
+	return answer, growMounted(device, mounted, kind)
 }
 
 // NodeGetVolumeStats tells how full the volume at a path is.
