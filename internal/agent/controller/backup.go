@@ -85,5 +85,5 @@ func (b *backup) close() {
 }
 
 func (b *backup) snapshots() *snapshot.Snapshots {
-	return &snapshot.Snapshots{Client: b.client, Operation: b.operation}
+	return &snapshot.Snapshots{Client: b.client, Operation: b.operation, Patience: b.options.SnapshotPatience}
 }

@@ -29,6 +29,9 @@ const LeaseName = "holdfast-controller"
 // Run carries out run objects until ctx ends. It returns an error when it
 // cannot start, or when another replica took over: the program must end then.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
+	ctrl.SetLogger(logr.FromSlogHandler(options.Log.Handler()))
+	config = rest.CopyConfig(config)
+	config.WarningHandlerWithContext = rest.NoWarnings{} // every kind is read, deprecated ones too
 	scheme, err := newScheme()
 	if err != nil {
 		return err
@@ -68,7 +71,6 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 func newManager(config *rest.Config, scheme *runtime.Scheme, options Options) (manager.Manager, error) {
 	m, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Logger:                        logr.FromSlogHandler(options.Log.Handler()),
 		Cache:                         cache.Options{DefaultNamespaces: map[string]cache.Config{options.Namespace: {}}},
 		LeaderElection:                options.LeaderElection,
 		LeaderElectionID:              LeaseName,

@@ -48,7 +48,7 @@ func (w *worker) delete(ctx context.Context, run *v1alpha1.RecoveryPointDeletion
 }
 
 func (d *deletion) snapshots() *snapshot.Snapshots {
-	return &snapshot.Snapshots{Client: d.client, Operation: d.operation}
+	return &snapshot.Snapshots{Client: d.client, Operation: d.operation, Patience: d.options.SnapshotPatience}
 }
 
 func (d *deletion) open(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/clock"
@@ -23,6 +24,9 @@ type Options struct {
 	Log   *slog.Logger
 	// TempDir holds what does not fit in memory; empty means the system's.
 	TempDir string
+	// SnapshotPatience is how long one volume may take to be cut, and again to be
+	// ready; zero means snapshot.DefaultPatience.
+	SnapshotPatience time.Duration
 	// LeaderElection makes one of several replicas work. Off only in tests.
 	LeaderElection bool
 	// HealthAddress serves /healthz and /readyz, such as ":8081"; empty serves nothing.

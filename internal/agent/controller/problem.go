@@ -46,6 +46,7 @@ var known = []struct {
 }{
 	{errDeadline, CodeDeadline, "Check the pods of the extension's namespace; add a node or raise the extension's limits.", true},
 	{objstore.ErrForbidden, CodeLocationDenied, "Assign Storage Blob Data Contributor on the storage account to the extension's identity.", false},
+	{objstore.ErrNoBucket, CodeLocationNotReady, "Create the container or folder of the storage location again, or install the extension with another.", false},
 	{objstore.ErrUnavailable, CodeLocationNotReady, "Check that the storage location can be reached from the cluster, then try again.", true},
 	{repo.ErrWrongKey, CodeRepositoryKey, "Use the key the repository was made with, or an empty storage location.", false},
 	{repo.ErrVersion, CodeRepositoryNewer, "Upgrade the extension.", false},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +20,10 @@ import (
 // controller sets it when the snapshot object goes; where the object went
 // without it, the content would stay for ever.
 const beingDeleted = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
+
+// beingCreated is set by the driver's sidecar before it asks the driver for a
+// snapshot.
+const beingCreated = "snapshot.storage.kubernetes.io/volumesnapshot-being-created"
 
 // Clean removes every snapshot object and content of the operation and waits
 // until they are gone. Snapshots whose handle kept says yes to stay at the
@@ -83,6 +88,9 @@ func (s *Snapshots) clean(ctx context.Context, objects []snapshotv1.VolumeSnapsh
 		if err := s.setPolicy(ctx, c, policy); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("set deletion policy of content %s: %w", c.Name, err)
 		}
+		if err := s.release(ctx, c); err != nil {
+			return err
+		}
 		if !there[c.Spec.VolumeSnapshotRef.UID] {
 			if err := s.dropContent(ctx, c); err != nil {
 				return err
@@ -116,4 +124,21 @@ func (s *Snapshots) dropContent(ctx context.Context, c *snapshotv1.VolumeSnapsho
 		return fmt.Errorf("delete content %s: %w", c.Name, err)
 	}
 	return nil
+}
+
+// release lets a content go that is being deleted and that no sidecar ever
+// touched: there can be no snapshot, and where the driver is gone nobody else
+// would. Should a sidecar wake up in between, the patch fails and nothing is lost.
+func (s *Snapshots) release(ctx context.Context, c *snapshotv1.VolumeSnapshotContent) error {
+	untouched := c.Spec.Source.VolumeHandle != nil && c.Status == nil && c.Annotations[beingCreated] == ""
+	if c.DeletionTimestamp == nil || !untouched || len(c.Finalizers) == 0 {
+		return nil
+	}
+	before := c.DeepCopy()
+	c.Finalizers = nil
+	err := s.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil // the next round looks again
+	}
+	return err
 }

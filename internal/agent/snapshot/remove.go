@@ -111,5 +111,6 @@ func (s *Snapshots) Remove(ctx context.Context, v agentv1.Volume, namespace stri
 // unknownSnapshot recognizes a driver's word that a snapshot does not exist.
 func unknownSnapshot(message string) bool {
 	lower := strings.ToLower(message)
-	return strings.Contains(lower, "notfound") || strings.Contains(lower, "not found") || strings.Contains(lower, "does not exist")
+	return strings.Contains(lower, "notfound") || strings.Contains(lower, "not found") || strings.Contains(lower, "does not exist") ||
+		strings.Contains(lower, "can not find") // the sidecar, when the driver lists nothing under the handle
 }

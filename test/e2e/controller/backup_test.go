@@ -25,12 +25,9 @@ func (w *world) deploy() {
 	w.t.Helper()
 	w.apply(strings.ReplaceAll(mustRead(w.t, "testdata/app.yaml")[0], "APP", w.app))
 	w.t.Cleanup(func() {
+		w.gone(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.app}})
 		w.gone(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: w.app + "-host"}})
 		w.gone(&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: w.app + "-web"}})
-		w.gone(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.app, Name: "web"}})
-		for _, claim := range []string{"host"} {
-			w.gone(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: w.app, Name: claim}})
-		}
 	})
 	w.until(2*time.Minute, "the application", func() bool {
 		d := &appsv1.Deployment{}

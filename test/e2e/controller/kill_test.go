@@ -27,27 +27,29 @@ func TestKilledBackupEndsByItself(t *testing.T) {
 	w.deploy()
 	moments := []struct {
 		name string
-		come func(operation string, n int) bool
+		come func(operation string, n, packs int) bool
 	}{
-		{"the run was seen", func(operation string, _ int) bool { return w.phase(operation) == v1alpha1.PhaseRunning }},
-		{"a snapshot object exists", func(operation string, _ int) bool { return len(w.objects(operation)) > 0 }},
-		{"a snapshot is kept", func(operation string, _ int) bool { return len(w.contents(operation)) > 0 }},
-		{"both snapshots are kept", func(operation string, _ int) bool { return len(w.contents(operation)) == 2 }},
-		{"packs are written", func(string, int) bool { return w.stored("pack") }},
-		{"the recovery point exists", func(_ string, n int) bool { return w.stored(point(n)) }},
-		{"a snapshot object is gone", func(operation string, n int) bool {
-			return w.stored(point(n)) && len(w.objects(operation)) < 2
+		{"the run was seen", func(operation string, _, _ int) bool { return w.phase(operation) == v1alpha1.PhaseRunning }},
+		{"a snapshot object exists", func(operation string, _, _ int) bool { return len(w.objects(operation)) > 0 }},
+		{"a snapshot is kept", func(operation string, _, _ int) bool { return len(w.contents(operation)) > 0 }},
+		{"both snapshots are kept", func(operation string, _, _ int) bool { return len(w.contents(operation)) == 2 }},
+		{"packs are written", func(_ string, _, packs int) bool { return w.stored("pack") > packs }},
+		{"the recovery point exists", func(_ string, n, _ int) bool { return w.stored(point(n)) > 0 }},
+		{"a snapshot object is gone", func(operation string, n, _ int) bool {
+			return w.stored(point(n)) > 0 && len(w.objects(operation)) < 2
 		}},
 	}
 	for i, moment := range moments {
 		t.Run(moment.name, func(t *testing.T) {
+			whole := w.t
 			w.t = t
-			defer func() { w.t = t }()
+			defer func() { w.t = whole }()
+			packs := w.stored("pack")
 			operation := fmt.Sprintf("killed-%d", i)
 			run := w.backup(operation, i)
 			w.start()
 			w.until(time.Minute, moment.name, func() bool {
-				return moment.come(v1alpha1.RunName(operation), i) || w.phase(v1alpha1.RunName(operation)).Final()
+				return moment.come(v1alpha1.RunName(operation), i, packs) || w.phase(v1alpha1.RunName(operation)).Final()
 			})
 			w.kill()
 			t.Logf("killed in phase %s", w.phase(v1alpha1.RunName(operation)))
@@ -133,7 +135,7 @@ func TestValidation(t *testing.T) {
 	if bad.Status.Problem.Code != "UserErrorRepositoryGrantMissing" {
 		t.Errorf("problem %+v", bad.Status.Problem)
 	}
-	if w.stored("") {
+	if w.stored("") > 0 {
 		t.Error("a validation left something in the storage location")
 	}
 }
@@ -189,17 +191,17 @@ func (w *world) contents(operation string) []snapshotv1.VolumeSnapshotContent {
 	return list.Items
 }
 
-// stored says whether the storage location holds a file with this in its path.
-func (w *world) stored(part string) bool {
-	found := false
+// stored counts the files of the storage location with this in their path.
+func (w *world) stored(part string) int {
+	count := 0
 	err := filepath.WalkDir(w.bucket, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && strings.Contains(path[len(w.bucket):], part) {
-			found = true
+			count++
 		}
 		return nil // files come and go while the controller works
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return found
+	return count
 }
