@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/service"
+)
+
+const defaultDataDir = "/var/lib/holdfast"
+
+func serveCommand() *cobra.Command {
+	o := service.Options{Clock: clock.System{}}
+	var format string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the API, the agents and the work", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Log, err = logger(format, verbose); err != nil {
+				return err
+			}
+			s, err := service.Open(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return s.Run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.DataDir, "data-dir", defaultDataDir, "catalog, keys, certificates and default stores")
+	f.StringVar(&o.Listen, "listen", ":8443", "address of the public API")
+	f.StringVar(&o.AgentListen, "agent-listen", ":8444", "address that agents call")
+	f.StringVar(&o.MetricsListen, "metrics-listen", "", "address for Prometheus, without sign-in, such as 127.0.0.1:9464")
+	f.StringSliceVar(&o.Advertise, "advertise", []string{"localhost", "127.0.0.1"}, "host names and addresses by which clients and agents reach the service, the best one first")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "file of the certificate chain; without it the service makes its own")
+	f.StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
+	f.StringVar(&o.TLSCA, "tls-ca", "", "file of the authority that clients trust the certificate by, when it is not a public one")
+	f.StringSliceVar(&o.StoreFolders, "store-folder", nil, "absolute folder below which storage accounts may have file:// stores")
+	f.StringVar(&format, "log-format", "text", "text or json")
+	f.BoolVar(&verbose, "verbose", false, "log debug messages too")
+	return cmd
+}
+
+func migrateCommand() *cobra.Command {
+	var o service.Options
+	cmd := &cobra.Command{
+		Use: "migrate", Short: "Bring the database up to date", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return service.Migrate(cmd.Context(), o) },
+	}
+	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	var o service.Options
+	cmd := &cobra.Command{
+		Use: "check", Short: "Check that the database is whole and every repository key can be read", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := service.Check(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), report)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	return cmd
+}
+
+// logger writes to standard error.
+func logger(format string, verbose bool) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{}
+	if verbose {
+		options.Level = slog.LevelDebug
+	}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	default:
+		return nil, fmt.Errorf("log format %q is not text or json", format)
+	}
+}

@@ -1,0 +1,46 @@
+package service
+
+import (
+	"context"
+	"net/http"
+
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/provider"
+	"holdfast.dev/holdfast/internal/provider/buckets"
+	"holdfast.dev/holdfast/internal/signin"
+	"holdfast.dev/holdfast/internal/signin/agentcert"
+)
+
+// api builds the public API: sign-in in front, the resources behind it.
+func (s *Service) api(ctx context.Context, storageRoot string, enrolments agentcert.Enrolments) (http.Handler, error) {
+	tenant, err := signin.EnsureTenant(ctx, s.store, "")
+	if err != nil {
+		return nil, err
+	}
+	key, err := signin.LoadKey(s.path("tls"))
+	if err != nil {
+		return nil, err
+	}
+	users := signin.New(signin.Config{
+		Store: s.store, Clock: s.Clock, Log: s.Log, Key: key, TenantID: tenant,
+		BaseURL: s.URL, Audiences: s.urls(s.public)[1:],
+	})
+	if err := ensureAdmin(ctx, s.Options, users, s.URL); err != nil {
+		return nil, err
+	}
+	platform := provider.NewPlatform(s.store, s.Clock, tenant)
+	product := provider.New(provider.Config{
+		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot},
+		Tokens: enrolments, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders,
+	})
+	server, err := arm.New(arm.Config{
+		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),
+		Authenticator: users, Assignments: inventory.Grants{Store: s.store}, Scopes: platform,
+		Store: s.store, Clock: s.Clock, Log: s.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return users.Front(server), nil
+}

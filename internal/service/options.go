@@ -1,0 +1,85 @@
+// Package service puts the rooms of holdfastd together: catalog, job engine,
+// workflow, the doors and their listeners. It decides nothing.
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"holdfast.dev/holdfast/internal/clock"
+)
+
+// Options are what a person sets.
+type Options struct {
+	DataDir       string // catalog, keys, certificates and default stores
+	Listen        string // host:port of the public API
+	AgentListen   string // host:port that agents call
+	MetricsListen string // host:port for Prometheus, without sign-in; empty for none
+	// Advertise are the host names and addresses by which clients and agents
+	// reach the service. The first is the one put into addresses.
+	Advertise []string
+	// TLSCert and TLSKey are files of the service's certificate chain and key;
+	// empty for a certificate of the service's own authority. TLSCA is the file
+	// of the authority clients trust it by, when that is not a public one.
+	TLSCert, TLSKey, TLSCA string
+	// StoreFolders are the absolute folders below which storage accounts may
+	// have stores of their own.
+	StoreFolders []string
+
+	Clock clock.Clock
+	Log   *slog.Logger
+}
+
+func (o Options) check() error {
+	switch {
+	case o.DataDir == "":
+		return errors.New("a data directory is required")
+	case len(o.Advertise) == 0:
+		return errors.New("at least one advertised host name or address is required")
+	case (o.TLSCert == "") != (o.TLSKey == ""):
+		return errors.New("a TLS certificate and its key must be given together")
+	}
+	for _, host := range o.Advertise {
+		if host == "" || strings.ContainsAny(host, "/ ") {
+			return fmt.Errorf("advertised host %q is not a host name or address", host)
+		}
+	}
+	return nil
+}
+
+func (o Options) path(name string) string { return filepath.Join(o.DataDir, name) }
+
+// makeDataDir makes the data directory, for the owner only.
+func (o Options) makeDataDir() error {
+	if err := os.MkdirAll(o.path("storage"), 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+// storageRoot is where accounts without a store of their own lie.
+func (o Options) storageRoot() (string, error) {
+	absolute, err := filepath.Abs(o.path("storage"))
+	if err != nil {
+		return "", fmt.Errorf("data directory: %w", err)
+	}
+	return "file://" + absolute, nil
+}
+
+// urls returns the addresses of a listener under every advertised host.
+func (o Options) urls(listener net.Listener) []string {
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		port = "" // a TCP listener always has one
+	}
+	urls := make([]string, 0, len(o.Advertise))
+	for _, host := range o.Advertise {
+		urls = append(urls, "https://"+net.JoinHostPort(host, port))
+	}
+	return urls
+}

@@ -1,0 +1,149 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"holdfast.dev/holdfast/internal/agenthub"
+	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/hosting"
+	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/signin/agentcert"
+	"holdfast.dev/holdfast/internal/workflow"
+)
+
+// Service is holdfastd, ready to run.
+type Service struct {
+	Options
+	*data
+	identity
+	URL          string // of the public API
+	AgentAddress string // that agents call
+
+	release  func()
+	public   net.Listener
+	agents   net.Listener
+	services []hosting.Service
+}
+
+// Open makes everything ready: it takes the data directory, brings the
+// database up to date, listens, and on the first start makes tenant,
+// subscription and administrator. Close it when it is not run.
+func Open(ctx context.Context, o Options) (s *Service, err error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := o.makeDataDir(); err != nil {
+		return nil, err
+	}
+	s = &Service{Options: o}
+	// On SQLite there is one process: the job engine takes up whatever runs.
+	if s.release, err = hosting.Lock(o.path("lock")); err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Service) open(ctx context.Context) (err error) {
+	if s.data, err = openData(ctx, s.Options); err != nil {
+		return err
+	}
+	if s.identity, err = loadIdentity(s.Options); err != nil {
+		return err
+	}
+	if err := s.writeCA(s.path("ca.crt")); err != nil {
+		return err
+	}
+	if s.public, err = net.Listen("tcp", s.Listen); err != nil {
+		return fmt.Errorf("public API: %w", err)
+	}
+	if s.agents, err = net.Listen("tcp", s.AgentListen); err != nil {
+		return fmt.Errorf("agent API: %w", err)
+	}
+	s.URL, s.AgentAddress = s.urls(s.public)[0], s.urls(s.agents)[0]
+	return s.wire(ctx)
+}
+
+// wire builds every room and lists what runs.
+func (s *Service) wire(ctx context.Context) error {
+	root, err := s.storageRoot()
+	if err != nil {
+		return err
+	}
+	kek, err := keys.OpenFile(s.path("kek"))
+	if err != nil {
+		return err
+	}
+	authority, err := agentcert.Load(s.path("tls"), s.Clock)
+	if err != nil {
+		return err
+	}
+	enrolments := agentcert.Enrolments{Clock: s.Clock}
+	bell := &agentops.Bell{}
+	flow := workflow.New(workflow.Config{
+		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
+		Enrolments: enrolments, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
+	})
+	engine, err := jobs.NewSQLiteEngine(s.db.Write, s.Clock, s.Log, flow.Handlers()...)
+	if err != nil {
+		return err
+	}
+	if err := workflow.StartHousekeeping(ctx, s.store); err != nil {
+		return err
+	}
+	hub := agenthub.New(agenthub.Config{
+		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow,
+		Registrar: registrar{s.store, authority, enrolments, s.ca},
+	})
+	api, err := s.api(ctx, root, enrolments)
+	if err != nil {
+		return err
+	}
+	counted := newMetrics()
+	s.services = []hosting.Service{
+		{Name: "job engine", Run: engine.Run},
+		hosting.HTTP("public API", s.public, s.publicTLS(), counted.count("public", health(s.store, api)), s.Log),
+		hosting.HTTP("agent API", s.agents, agenthub.TLS(s.get), counted.count("agent", hub), s.Log),
+	}
+	return s.addMetrics(counted)
+}
+
+// addMetrics lists the listener for Prometheus, if one is wanted.
+func (s *Service) addMetrics(m *metrics) error {
+	if s.MetricsListen == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", s.MetricsListen)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	s.services = append(s.services, hosting.HTTP("metrics", listener, nil, m.handler(), s.Log))
+	return nil
+}
+
+// Run serves until ctx ends, then closes the service.
+func (s *Service) Run(ctx context.Context) error {
+	s.Log.Info("serving", "url", s.URL, "agents", s.AgentAddress, "data", s.DataDir)
+	return errors.Join(hosting.Run(ctx, s.Log, s.services...), s.Close())
+}
+
+// Close lets go of the data directory. It may be repeated.
+func (s *Service) Close() error {
+	var err error
+	for _, listener := range []net.Listener{s.public, s.agents} {
+		if listener != nil {
+			_ = listener.Close() // closed by its server already, as a rule
+		}
+	}
+	if s.data != nil {
+		err = s.db.Close()
+	}
+	s.release()
+	return err
+}
