@@ -51,6 +51,7 @@ const (
 	CodePolicyImmutable           Code = "UserErrorPolicyCannotBeModified"
 	CodeDuplicateInstance         Code = "UserErrorDatasourceAlreadyProtectedWithPolicy"
 	CodeInvalidTransition         Code = "UserErrorOperationNotAllowedInCurrentState"
+	CodeOperationInProgress       Code = "UserErrorBackupOperationInProgress"
 	CodeTooManyBackups            Code = "UserErrorMaxOnDemandBackupsPerDayReached"
 	CodeTooManyRestores           Code = "UserErrorMaxRestoresPerDayReached"
 	CodeTooManyPolicies           Code = "UserErrorMaxPoliciesPerVaultReached"
@@ -120,6 +121,7 @@ var codes = map[Code]codeFacts{
 	CodePolicyImmutable:           act("Create another policy and point the backup instances at it."),
 	CodeDuplicateInstance:         act("Use another policy, or another vault, to protect the cluster a second time."),
 	CodeInvalidTransition:         later("Wait for the running operation to end and check the protection state."),
+	CodeOperationInProgress:       later("Wait until the running job has ended."),
 	CodeTooManyBackups:            later("Wait; 10 on-demand backups of an instance may be started in 24 hours."),
 	CodeTooManyRestores:           later("Wait; 10 restores of an instance may be started in 24 hours."),
 	CodeTooManyPolicies:           act("Use another vault; a vault holds at most 5,000 policies."),

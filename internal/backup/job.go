@@ -148,3 +148,14 @@ func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
 	}
 	return NewProblem(code, "", "%d %s of this instance were started in the last 24 hours, which is the most allowed", count, what)
 }
+
+// CheckRunning returns a problem when a job of the kind is running: a second
+// backup would only queue behind it.
+func CheckRunning(jobs []Job, kind JobKind) *Problem {
+	for i := range jobs {
+		if j := &jobs[i]; j.Kind == kind && !j.Status.Terminal() {
+			return NewProblem(CodeOperationInProgress, j.ID, "job %s of the same instance is running since %s", j.Name(), j.Started.Format(time.RFC3339))
+		}
+	}
+	return nil
+}

@@ -54,3 +54,13 @@ func TestCheckDaily(t *testing.T) {
 		t.Errorf("yesterday's backup counts: %v", p)
 	}
 }
+
+func TestCheckRunning(t *testing.T) {
+	jobs := []Job{{Kind: JobBackup, Status: JobCompleted}, {Kind: JobRestore, Status: JobInProgress}}
+	if p := CheckRunning(jobs, JobBackup); p != nil {
+		t.Errorf("a restore or a finished backup is in the way: %v", p)
+	}
+	if p := CheckRunning(jobs, JobRestore); p == nil || p.Code != CodeOperationInProgress || !p.Retryable {
+		t.Errorf("a running restore: %v", p)
+	}
+}

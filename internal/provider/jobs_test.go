@@ -83,7 +83,11 @@ func TestDailyLimit(t *testing.T) {
 	w := protect(t)
 	for range backup.MaxPerDay {
 		w.must(202, "POST", at+"/backup", backupBody)
+		if a := w.must(409, "POST", at+"/backup", backupBody); a.code(t) != "UserErrorBackupOperationInProgress" {
+			t.Errorf("beside a running backup: %s", a.raw)
+		}
 		w.clock.Advance(time.Minute)
+		w.finish()
 	}
 	if a := w.must(409, "POST", at+"/backup", backupBody); a.code(t) != "UserErrorMaxOnDemandBackupsPerDayReached" {
 		t.Errorf("%s", a.raw)

@@ -16,6 +16,7 @@ var statuses = map[backup.Code]int{
 	backup.CodeInvalidTransition:         http.StatusConflict,
 	backup.CodeDependentResources:        http.StatusConflict,
 	backup.CodeExtensionAlreadyInstalled: http.StatusConflict,
+	backup.CodeOperationInProgress:       http.StatusConflict,
 	backup.CodeTooManyBackups:            http.StatusConflict,
 	backup.CodeTooManyRestores:           http.StatusConflict,
 	backup.CodeTooManyPolicies:           http.StatusConflict,

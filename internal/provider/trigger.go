@@ -68,7 +68,7 @@ func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, 
 		if err != nil {
 			return err
 		}
-		if err := checkDaily(tx, job); err != nil {
+		if err := checkOtherJobs(tx, job); err != nil {
 			return err
 		}
 		op, err := p.writeJob(tx, r, vault, job, typeInstance+"/"+action+"/action")
@@ -78,10 +78,17 @@ func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, 
 	return resp, err
 }
 
-func checkDaily(tx catalog.Tx, job *backup.Job) error {
+// checkOtherJobs keeps the number of jobs per day within its limit, and refuses
+// a backup beside a running one. A restore waits for its turn instead.
+func checkOtherJobs(tx catalog.Tx, job *backup.Job) error {
 	jobs, err := inventory.Jobs.With(tx, inventory.LabelInstance, backup.Key(job.InstanceID))
 	if err != nil {
 		return err
+	}
+	if job.Kind == backup.JobBackup {
+		if err := refuse(backup.CheckRunning(jobs, job.Kind)); err != nil {
+			return err
+		}
 	}
 	return refuse(backup.CheckDaily(jobs, job.Kind, job.Started))
 }
