@@ -3,8 +3,6 @@ package repo
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -13,36 +11,6 @@ import (
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
 	"holdfast.dev/holdfast/internal/repo/layout"
 )
-
-// announcement is the content of an object under "writers/".
-type announcement struct {
-	Version int    `json:"version"`
-	ID      string `json:"id"`
-}
-
-// announce says that a recovery point is being written, before its writer
-// trusts in any block that is stored. Whoever deletes packs waits for it, or
-// makes the recovery point void. Announcing again is no error.
-func (r *Repository) announce(ctx context.Context, point layout.ID) error {
-	content, err := json.Marshal(announcement{Version: layout.Version, ID: point.String()})
-	if err == nil {
-		err = r.putDocument(ctx, layout.Writer(point), seal.Writer, point, content)
-	}
-	if errors.Is(err, objstore.ErrExists) {
-		return nil
-	}
-	return err
-}
-
-func (r *Repository) putDocument(ctx context.Context, name string, magic seal.Magic, id layout.ID, content []byte) error {
-	var salt [manifest.SaltSize]byte
-	_, _ = rand.Read(salt[:]) // never fails
-	data, err := manifest.EncodeDocument(r.keys, magic, r.id, id, salt, content)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
-	}
-	return wrap(r.store.Put(ctx, name, bytes.NewReader(data), int64(len(data))), "store "+name)
-}
 
 // Flush stores everything of the streams that were closed, with its index, so
 // that a later Writer, or one in another process, can commit them.

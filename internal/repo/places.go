@@ -55,9 +55,10 @@ func newPlaces(store objstore.Store, keys *seal.Keys) *places {
 	return &places{store: store, keys: keys, open: map[layout.ID]segment{}}
 }
 
-// find looks a block up in the segments loaded so far. A damaged segment does
-// not hide what others know; its error is told when none knows the block.
-func (p *places) find(name seal.Name) (index.Place, bool, error) {
+// find looks a block up in the segments loaded so far, passing over places in
+// the packs not wanted. A damaged segment does not hide what others know; its
+// error is told when none knows the block.
+func (p *places) find(name seal.Name, unwanted map[layout.ID]bool) (index.Place, bool, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var bad error
@@ -70,7 +71,7 @@ func (p *places) find(name seal.Name) (index.Place, bool, error) {
 		if err != nil {
 			bad = located(layout.Index(id), err)
 		}
-		if found {
+		if found && !unwanted[place.Pack] {
 			return place, true, nil
 		}
 	}
@@ -83,14 +84,14 @@ func (p *places) locate(ctx context.Context, name seal.Name) (index.Place, error
 	if err := p.ensure(ctx); err != nil {
 		return index.Place{}, err
 	}
-	place, found, _ := p.find(name)
+	place, found, _ := p.find(name, nil)
 	if found {
 		return place, nil
 	}
 	if err := p.refresh(ctx); err != nil {
 		return index.Place{}, err
 	}
-	place, found, err := p.find(name)
+	place, found, err := p.find(name, nil)
 	if err == nil && !found {
 		err = &Damage{Err: fmt.Errorf("block %x is in no index segment", name[:8])}
 	}

@@ -61,6 +61,8 @@ type Writer struct {
 	inflight sync.WaitGroup // runs handed to workers
 	workers  sync.WaitGroup
 	packs    *packer
+	// condemned packs are about to be deleted; their blocks are stored again.
+	condemned map[layout.ID]bool
 
 	mu      sync.Mutex
 	claimed map[seal.Name]struct{} // new blocks on their way into a stored index segment
@@ -78,6 +80,10 @@ func (r *Repository) NewWriter(ctx context.Context, options WriterOptions) (*Wri
 	if err == nil {
 		err = r.announce(ctx, point)
 	}
+	var condemned map[layout.ID]bool
+	if err == nil {
+		condemned, err = r.condemned(ctx)
+	}
 	if err == nil {
 		err = r.places.refresh(ctx)
 	}
@@ -86,7 +92,7 @@ func (r *Repository) NewWriter(ctx context.Context, options WriterOptions) (*Wri
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &Writer{repo: r, point: point, ctx: ctx, cancel: cancel, work: make(chan *run),
-		claimed: map[seal.Name]struct{}{}, streams: map[string]bool{}}
+		condemned: condemned, claimed: map[seal.Name]struct{}{}, streams: map[string]bool{}}
 	w.packs = newPacker(w, options)
 	for range options.Workers {
 		w.workers.Go(w.compress)
@@ -169,7 +175,7 @@ func (w *Writer) claim(name seal.Name, size int) (bool, error) {
 	if taken {
 		return false, w.err()
 	}
-	_, found, err := w.repo.places.find(name)
+	_, found, err := w.repo.places.find(name, w.condemned)
 	if errors.Is(err, ErrDamaged) {
 		err = nil // what a damaged segment may know is stored again
 	}

@@ -20,11 +20,12 @@ const Repository = "repository"
 
 // Prefixes of the other objects.
 const (
-	Packs     = "packs/"
-	Indexes   = "indexes/"
-	Manifests = "manifests/"
-	Writers   = "writers/"
-	Keys      = "keys/" // wrapped data keys; reserved
+	Packs      = "packs/"
+	Indexes    = "indexes/"
+	Manifests  = "manifests/"
+	Writers    = "writers/"
+	Condemneds = "condemned/"
+	Keys       = "keys/" // wrapped data keys; reserved
 )
 
 // ErrName means that an object's name is not one of the format's.
@@ -67,6 +68,9 @@ func Manifest(id ID) string { return Manifests + id.String() }
 // Writer returns the name of the announcement of a recovery point being written.
 func Writer(id ID) string { return Writers + id.String() }
 
+// Condemned returns the name of a list of packs that are about to be deleted.
+func Condemned(id ID) string { return Condemneds + id.String() }
+
 // ParsePack returns the id in a pack's name.
 func ParsePack(name string) (ID, error) {
 	fan, rest, _ := strings.Cut(strings.TrimPrefix(name, Packs), "/")
@@ -78,7 +82,7 @@ func ParsePack(name string) (ID, error) {
 }
 
 // Parse returns the id in a name that is one of the prefixes Indexes,
-// Manifests or Writers, followed by an id.
+// Manifests, Writers or Condemneds, followed by an id.
 func Parse(prefix, name string) (ID, error) {
 	rest, found := strings.CutPrefix(name, prefix)
 	id, err := ParseID(rest)

@@ -60,8 +60,10 @@ func AppendArchive(dst []byte, level int, entries []Entry) []byte {
 	return dst
 }
 
-// ParseArchive reads a page that must be at this level.
-func ParseArchive(data []byte, level int) ([]Entry, error) {
+// ParseArchive reads a page that must be at this level, sum up to what its
+// entry says, and come after the key before. An entry without Last leaves the
+// greatest key open, as for a root.
+func ParseArchive(data []byte, level int, entry Entry, before string) ([]Entry, error) {
 	r := seal.NewReader(data)
 	count, err := head(r, kindArchive, level)
 	if err != nil {
@@ -71,7 +73,7 @@ func ParseArchive(data []byte, level int) ([]Entry, error) {
 		return nil, malformed("%d entries", count)
 	}
 	entries := make([]Entry, 0, count)
-	last := ""
+	last, sum := before, Entry{}
 	for range count {
 		e := Entry{Name: r.Name(), Records: r.Uint64(), Bytes: r.Uint64()}
 		e.Last = string(r.Bytes(int(r.Uint16())))
@@ -79,10 +81,15 @@ func ParseArchive(data []byte, level int) ([]Entry, error) {
 			return nil, malformed("keys out of order")
 		}
 		last = e.Last
+		sum.Records += e.Records
+		sum.Bytes += e.Bytes
 		entries = append(entries, e)
 	}
 	if r.Err() != nil {
 		return nil, malformed("%w", r.Err())
+	}
+	if sum.Records != entry.Records || sum.Bytes != entry.Bytes || entry.Last != "" && entry.Last != last {
+		return nil, malformed("page is not what its entry says")
 	}
 	return entries, nil
 }

@@ -23,10 +23,11 @@ type Magic string
 
 // Kinds of binary objects.
 const (
-	Pack     Magic = "HFPACK"
-	Index    Magic = "HFINDX"
-	Manifest Magic = "HFMANI"
-	Writer   Magic = "HFWRIT"
+	Pack      Magic = "HFPACK"
+	Index     Magic = "HFINDX"
+	Manifest  Magic = "HFMANI"
+	Writer    Magic = "HFWRIT"
+	Condemned Magic = "HFCOND"
 )
 
 // Header returns the header of this version.
