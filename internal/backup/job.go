@@ -2,8 +2,7 @@ package backup
 
 import "time"
 
-// Job is one piece of work that users watch: a backup, a restore or a
-// configuration of protection.
+// Job is one piece of work that users watch: a backup or a restore.
 type Job struct {
 	Meta
 	InstanceID   string     `json:"instanceId"`
@@ -42,10 +41,8 @@ type JobKind string
 
 // Job kinds.
 const (
-	JobBackup    JobKind = "Backup"
-	JobRestore   JobKind = "Restore"
-	JobConfigure JobKind = "ConfigureBackup"
-	JobDelete    JobKind = "DeleteBackup"
+	JobBackup  JobKind = "Backup"
+	JobRestore JobKind = "Restore"
 )
 
 // JobStatus is how a job stands.

@@ -54,7 +54,7 @@ func (r RestoreRequest) Check() *Problem {
 	if p := checkHooks(r.Hooks, criteria+".restoreHookReferences"); p != nil {
 		return p
 	}
-	return r.Selection.check(criteria)
+	return r.check(criteria)
 }
 
 // checkMappings refuses two sources in one target, which would mix their objects.

@@ -185,3 +185,24 @@ func TestValidateForBackup(t *testing.T) {
 	}
 	w.must(202, "POST", at+"/validateForModifyBackup", body)
 }
+
+// TestSpelling: property names, enumerations, types and ids may come in any case.
+func TestSpelling(t *testing.T) {
+	t.Parallel()
+	w := prepare(t)
+	body := strings.NewReplacer(`"resourceID"`, `"resourceId"`, `"objectType":"BackupInstance"`, `"objecttype":"backupinstance"`,
+		`"policyId":"/subscriptions/S/resourceGroups/rg/providers/Microsoft.DataProtection`, `"policyId":"/subscriptions/s/resourcegroups/RG/providers/microsoft.dataprotection`,
+		`"OperationalStore"`, `"operationalstore"`).Replace(testdata(t, "instance.json"))
+	path := strings.ReplaceAll(strings.ToLower(at), "/i1", "/I1")
+	a := w.must(201, "PUT", path, body)
+	if a.at("properties.objectType") != "BackupInstance" || a.at("properties.dataSourceInfo.resourceID") != clusterAt {
+		t.Errorf("%s", a.raw)
+	}
+	if !strings.Contains(a.at("id").(string), "/providers/Microsoft.DataProtection/backupVaults/") {
+		t.Errorf("id %v is not in canonical case", a.at("id"))
+	}
+	w.finish()
+	if got := w.must(200, "GET", at, ""); got.at("name") != "I1" {
+		t.Errorf("%s", got.raw)
+	}
+}

@@ -101,7 +101,7 @@ func etagOf(meta *backup.Meta) string {
 // newGUID returns a random UUID of version 4.
 func newGUID() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // documented never to fail
+	rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	h := hex.EncodeToString(b[:])
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
@@ -110,11 +110,11 @@ func newGUID() string {
 // newHex returns 32 random hex digits.
 func newHex() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // documented never to fail
+	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
 func random10() (b [10]byte) {
-	rand.Read(b[:]) //nolint:errcheck // documented never to fail
+	rand.Read(b[:]) // never fails
 	return b
 }

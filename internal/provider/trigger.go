@@ -46,7 +46,7 @@ type makeJob func(tx catalog.Tx, i *backup.Instance, policy *backup.Policy) (*ba
 
 // startJob writes a job and its operation and enqueues the work, in one
 // transaction, and answers 202.
-func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, make makeJob) (*arm.Response, error) {
+func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, build makeJob) (*arm.Response, error) {
 	var resp *arm.Response
 	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
 		i, err := inventory.Instances.Get(tx, r.ID.String())
@@ -64,7 +64,7 @@ func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, 
 		if policy == nil {
 			return missing("properties.policyInfo.policyId", "policy", i.PolicyID)
 		}
-		job, err := make(tx, i, policy)
+		job, err := build(tx, i, policy)
 		if err != nil {
 			return err
 		}
