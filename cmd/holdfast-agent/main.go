@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ var version = "0.1.0"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	limitMemory(os.Getenv("HOLDFAST_MEMORY_LIMIT"))
 	root := &cobra.Command{
 		Use: "holdfast-agent", Short: "The programs of Holdfast that run in a protected cluster",
 		Version: version, SilenceUsage: true, SilenceErrors: true,
@@ -26,5 +29,13 @@ func main() {
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "holdfast-agent:", err)
 		os.Exit(1)
+	}
+}
+
+// limitMemory makes the collector keep the heap under 85% of the container's
+// limit, in bytes; what is mapped or on stacks needs the rest.
+func limitMemory(limit string) {
+	if bytes, err := strconv.ParseInt(limit, 10, 64); err == nil && bytes > 0 {
+		debug.SetMemoryLimit(bytes / 100 * 85)
 	}
 }

@@ -76,24 +76,29 @@ func Install(ctx context.Context, config *rest.Config, inputs Inputs) error {
 		return err
 	}
 	inputs.say("Installing the connector into the namespace " + Namespace + ".")
-	release, err := connector(config, inputs.Log)
+	connector, err := release(config, deploy.Connector, Namespace, inputs.Log)
 	if err != nil {
 		return err
 	}
-	if err := release.Apply(ctx, inputs.values()); err != nil {
+	if err := connector.Apply(ctx, inputs.values()); err != nil {
 		return err
 	}
 	return inputs.wait(ctx, config)
 }
 
-// Remove takes the connector out of the cluster, with the namespace of its
-// extensions. Snapshots and what lies in storage locations stay.
+// Remove takes the connector out of the cluster, with what it installed.
+// Snapshots and what lies in storage locations stay.
 func Remove(ctx context.Context, config *rest.Config, log *slog.Logger) error {
-	release, err := connector(config, log)
+	connector, err := release(config, deploy.Connector, Namespace, log)
 	if err != nil {
 		return err
 	}
-	return release.Remove(ctx)
+	extension, err := release(config, deploy.Extension, ExtensionNamespace, log)
+	if err != nil {
+		return err
+	}
+	// The connector first: it would bring the extension back.
+	return errors.Join(connector.Remove(ctx), extension.Remove(ctx))
 }
 
 // ClusterID returns the UID of the namespace kube-system, which names a
@@ -110,15 +115,15 @@ func ClusterID(ctx context.Context, config *rest.Config) (string, error) {
 	return string(namespace.UID), nil
 }
 
-func connector(config *rest.Config, log *slog.Logger) (chart.Release, error) {
+func release(config *rest.Config, name, namespace string, log *slog.Logger) (chart.Release, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	files, err := deploy.Chart(deploy.Connector)
+	files, err := deploy.Chart(name)
 	if err != nil {
-		return chart.Release{}, fmt.Errorf("read the connector's chart: %w", err)
+		return chart.Release{}, fmt.Errorf("read the chart %s: %w", name, err)
 	}
-	return chart.Release{Name: deploy.Connector, Namespace: Namespace, Files: files, Config: config, Log: log}, nil
+	return chart.Release{Name: name, Namespace: namespace, Files: files, Config: config, Log: log}, nil
 }
 
 func (i Inputs) check() error {

@@ -57,7 +57,7 @@ readinessProbe:
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
-- name: GOMEMLIMIT
+- name: HOLDFAST_MEMORY_LIMIT
   valueFrom: {resourceFieldRef: {resource: limits.memory}}
 - name: TMPDIR
   value: /tmp
