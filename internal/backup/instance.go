@@ -138,13 +138,14 @@ func (s Selection) check(target string) *Problem {
 }
 
 // CheckAmong validates i against the other instances of its vault: a cluster
-// is protected once with one policy.
+// is protected once with one policy. An instance whose configuration failed
+// protects nothing and is in nobody's way.
 func (i *Instance) CheckAmong(others []Instance) *Problem {
 	for _, o := range others {
-		if SameID(o.ID, i.ID) || !SameID(o.Datasource.ID, i.Datasource.ID) {
+		if SameID(o.ID, i.ID) || o.Protection == ConfiguringFailed {
 			continue
 		}
-		if SameID(o.PolicyID, i.PolicyID) {
+		if SameID(o.Datasource.ID, i.Datasource.ID) && SameID(o.PolicyID, i.PolicyID) {
 			return NewProblem(CodeDuplicateInstance, i.Datasource.ID, "cluster %s is protected with policy %s by instance %s already",
 				i.Datasource.ID, lastSegment(i.PolicyID), o.Name())
 		}

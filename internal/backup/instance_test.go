@@ -68,6 +68,14 @@ func TestInstanceAmongOthers(t *testing.T) {
 	if p := i.CheckAmong([]Instance{*i}); p != nil {
 		t.Errorf("an instance is in its own way: %v", p)
 	}
+	other.Protection = ConfiguringFailed
+	if p := i.CheckAmong([]Instance{other}); p != nil {
+		t.Errorf("a failed instance is in the way: %v", p)
+	}
+	other.Protection = ProtectionStopped
+	if p := i.CheckAmong([]Instance{other}); p == nil {
+		t.Error("an instance whose protection is stopped keeps its recovery points")
+	}
 	other.PolicyID += "2"
 	if p := i.CheckAmong([]Instance{other}); p != nil {
 		t.Errorf("another policy: %v", p)

@@ -105,6 +105,9 @@ func (p *Provider) syncInstance(ctx context.Context, r *arm.Request) (*arm.Respo
 		if err != nil {
 			return err
 		}
+		if err := checkNeighbours(tx, i, false); err != nil {
+			return err
+		}
 		if err := refuse(i.Step(backup.EventConfigure)); err != nil {
 			return err
 		}

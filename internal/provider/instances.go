@@ -170,11 +170,16 @@ func checkInstance(tx catalog.Tx, r *arm.Request, instance, old *backup.Instance
 	if err := checkReferences(tx, r, instance); err != nil {
 		return err
 	}
+	return checkNeighbours(tx, instance, old == nil)
+}
+
+// checkNeighbours applies the rules among the instances of one vault.
+func checkNeighbours(tx catalog.Tx, instance *backup.Instance, created bool) error {
 	neighbours, err := inventory.Instances.Below(tx, instance.VaultID())
 	if err != nil {
 		return err
 	}
-	if old == nil && len(neighbours) >= backup.MaxInstancesPerVault {
+	if created && len(neighbours) >= backup.MaxInstancesPerVault {
 		return refuse(backup.NewProblem(backup.CodeTooManyInstances, instance.VaultID(), "the vault has %d backup instances", len(neighbours)))
 	}
 	return refuse(instance.CheckAmong(neighbours))

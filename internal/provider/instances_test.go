@@ -154,6 +154,8 @@ func TestSyncRepeatsWhatFailed(t *testing.T) {
 	if a.at("properties.protectionErrorDetails.code") != "UserErrorKubernetesBackupExtensionNotFoundError" || a.at("properties.provisioningState") != "Failed" {
 		t.Errorf("%s", a.raw)
 	}
+	// The command line validates before every attempt, the second one too.
+	w.must(202, "POST", vaultAt+"/validateForBackup", strings.Replace(testdata(t, "instance.json"), `{"properties":`, `{"backupInstance":`, 1))
 	w.must(202, "POST", at+"/sync", `{"syncType":"Default"}`)
 	w.finish()
 	if got := w.must(200, "GET", at, "").at("properties.currentProtectionState"); got != "ProtectionConfigured" {
