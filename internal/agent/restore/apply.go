@@ -91,7 +91,7 @@ func (w *work) create(ctx context.Context, item *Item) (outcome, error) {
 	ctx, heard := listen(ctx)
 	made, err := w.cluster.create(ctx, item.Target, item.Resource, body)
 	if portTaken(err) && transform.DropNodePorts(body) {
-		notes = append(notes, transform.Note{Code: CodeNodePorts, Message: "its node port is taken here; it got another"})
+		notes = append(notes, transform.Note{Code: codeNodePorts, Message: "its node port is taken here; it got another"})
 		made, err = w.cluster.create(ctx, item.Target, item.Resource, body)
 	}
 	if apierrors.IsAlreadyExists(err) {
@@ -124,7 +124,7 @@ func pruned(texts []string) []transform.Note {
 	if len(fields) == 0 {
 		return nil
 	}
-	return []transform.Note{{Code: CodePruned, Message: "this cluster does not know and dropped " + strings.Join(fields, ", ")}}
+	return []transform.Note{{Code: codePruned, Message: "this cluster does not know and dropped " + strings.Join(fields, ", ")}}
 }
 
 // appeared handles an object that was not there when the plan was made: its

@@ -24,7 +24,7 @@ func (w *work) resumeCronJobs(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			w.tally.note(item, transform.Note{Code: CodeRefused, Message: "it stays suspended: " + err.Error()})
+			w.tally.note(item, transform.Note{Code: codeRefused, Message: "it stays suspended: " + err.Error()})
 		}
 	})
 	if err != nil {

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/agent/restore/transform"
 )
 
 // item decides what to do with one selected object.
 func (p *planner) item(entry *Entry) *Item {
 	kind := p.kindOf(entry)
-	item := &Item{Entry: entry, Target: p.target(entry), Resource: kind.Resource, Action: Create}
+	rules := transform.Rules{Namespaces: p.restore.NamespaceMappings}
+	item := &Item{Entry: entry, Target: targetOf(entry, rules.Namespace), Resource: kind.Resource, Action: Create}
 	if reason := p.left(entry); reason != nil {
 		item.Action, item.Reason = Skip, *reason
 		return item
@@ -26,20 +28,14 @@ func (p *planner) item(entry *Entry) *Item {
 	return item
 }
 
-func (p *planner) target(entry *Entry) Ref {
+// targetOf is where an object goes.
+func targetOf(entry *Entry, mapped func(string) string) Ref {
 	target := entry.Ref
-	target.Namespace = p.mapped(target.Namespace)
+	target.Namespace = mapped(target.Namespace)
 	if isKind(entry, "", "Namespace") {
-		target.Name = p.mapped(target.Name)
+		target.Name = mapped(target.Name)
 	}
 	return target
-}
-
-func (p *planner) mapped(namespace string) string {
-	if to, ok := p.restore.NamespaceMappings[namespace]; ok {
-		return to
-	}
-	return namespace
 }
 
 // left is why an object is left out because of what it is.
@@ -48,18 +44,18 @@ func (p *planner) left(entry *Entry) *Reason {
 		return entry.Facts.Leave
 	}
 	if isKind(entry, "", "Endpoints") && p.filled[entry.Namespace+"/"+entry.Name] {
-		return &Reason{Code: CodeDerivedEndpoints, Message: "the cluster fills it from the Service's selector"}
+		return &Reason{Code: codeDerivedEndpoints, Message: "the cluster fills it from the Service's selector"}
 	}
 	return nil
 }
 
 func unserved(entry *Entry, kind kind) *Reason {
 	if kind.Resource == "" {
-		return &Reason{Code: CodeKindNotServed, Warn: true, Message: fmt.Sprintf(
+		return &Reason{Code: codeKindNotServed, Warn: true, Message: fmt.Sprintf(
 			"this cluster has no kind %s and the recovery point brings no definition of it", entry.Resource())}
 	}
 	if !kind.serves(entry.Version) {
-		return &Reason{Code: CodeVersionNotServed, Warn: true, Message: fmt.Sprintf(
+		return &Reason{Code: codeVersionNotServed, Warn: true, Message: fmt.Sprintf(
 			"this cluster serves %s in %s, not in %s", entry.Resource(), strings.Join(kind.Versions, ", "), entry.Version)}
 	}
 	return nil
@@ -78,7 +74,7 @@ func (p *planner) fill(entry *Entry) (*agentv1.Volume, Reason) {
 	if volume.ReasonCode != "" {
 		why = strings.TrimSpace(volume.ReasonCode + " " + volume.Reason)
 	}
-	return nil, Reason{Code: CodeNoData, Warn: true, Message: "the claim is restored empty: " + why}
+	return nil, Reason{Code: codeNoData, Warn: true, Message: "the claim is restored empty: " + why}
 }
 
 // conflict decides about an object that exists already.
@@ -88,13 +84,13 @@ func (p *planner) conflict(item *Item, object Object) {
 		return
 	}
 	item.Fill = nil
-	item.Reason = Reason{Code: CodeExists, Message: "it exists and was left as it is"}
+	item.Reason = Reason{Code: codeExists, Message: "it exists and was left as it is"}
 	entry := item.Entry
 	switch {
 	case isKind(entry, "apiextensions.k8s.io", "CustomResourceDefinition"):
 		// Whichever is newer: an older definition over it would drop fields.
 		item.Action = Skip
-		item.Reason = Reason{Code: CodeDefinitionExists, Message: "a definition that exists is never replaced"}
+		item.Reason = Reason{Code: codeDefinitionExists, Message: "a definition that exists is never replaced"}
 	case isKind(entry, "", "ServiceAccount"):
 		item.Action, item.Reason = Merge, Reason{}
 	case p.restore.ConflictPolicy == agentv1.ConflictPatch && !p.bareNamespace(entry):

@@ -45,9 +45,9 @@ func portTaken(err error) bool {
 // refusal is the result line's code of an error that stays.
 func refusal(err error) string {
 	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota") {
-		return CodeQuota
+		return codeQuota
 	}
-	return CodeRefused
+	return codeRefused
 }
 
 func encode(body map[string]any) ([]byte, error) {

@@ -38,7 +38,7 @@ type apiServer struct {
 	// effect and before the answer.
 	fault   func(r *http.Request, served bool) fault
 	refuse  func(body map[string]any) (status int, message string)
-	written func(path string) // called after every successful write
+	written func(path string)
 	writes  int
 	http    *httptest.Server
 }
@@ -88,6 +88,13 @@ func newAPIServer(t *testing.T) *apiServer {
 	return s
 }
 
+// onWrite sets what is called after every successful write; nil for nothing.
+func (s *apiServer) onWrite(written func(path string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written = written
+}
+
 func (s *apiServer) config() *rest.Config { return &rest.Config{Host: s.http.URL} }
 
 // request is one call, parsed.
@@ -130,9 +137,10 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	status, answer, wrote := s.serve(r)
 	encoded, _ := json.Marshal(answer)
+	written := s.written
 	s.mu.Unlock()
-	if wrote != "" && s.written != nil {
-		s.written(wrote)
+	if wrote != "" && written != nil {
+		written(wrote)
 	}
 	if s.fault != nil && s.faulty(w, s.fault(r, true)) {
 		return

@@ -71,9 +71,8 @@ func (w *work) removeHelpers(ctx context.Context, item *Item) error {
 // cleanHelpers removes every helper of an operation and waits until they are
 // gone: snapshots first, their contents after them.
 func (r *Restorer) cleanHelpers(ctx context.Context, operation string) error {
-	w := &work{Restorer: r}
 	left := ""
-	gone, err := w.until(ctx, r.patience.Helpers, func(ctx context.Context) (bool, error) {
+	gone, err := r.until(ctx, r.patience.Helpers, func(ctx context.Context) (bool, error) {
 		left = ""
 		for _, resource := range []string{snapshotResource, contentResource} {
 			name, err := r.removeLabelled(ctx, resource, operation)

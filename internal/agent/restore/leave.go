@@ -19,13 +19,13 @@ var notStored = map[string]bool{
 func leave(entry *Entry, body map[string]any) *Reason {
 	switch {
 	case text(body, "metadata", "deletionTimestamp") != "":
-		return &Reason{Code: CodeBeingDeleted, Message: "it was being deleted when the backup was made"}
+		return &Reason{Code: codeBeingDeleted, Message: "it was being deleted when the backup was made"}
 	case entry.Group == "holdfast.dev" || strings.HasSuffix(entry.Group, ".holdfast.dev"):
-		return &Reason{Code: CodeOwnObject, Message: "it belongs to the backup system"}
+		return &Reason{Code: codeOwnObject, Message: "it belongs to the backup system"}
 	case notStored[entry.Group+"/"+entry.Kind]:
-		return &Reason{Code: CodeNotStored, Message: "the cluster writes objects of this kind itself"}
+		return &Reason{Code: codeNotStored, Message: "the cluster writes objects of this kind itself"}
 	case clusterMade(entry, body):
-		return &Reason{Code: CodeClusterMade, Message: "the cluster makes it itself"}
+		return &Reason{Code: codeClusterMade, Message: "the cluster makes it itself"}
 	}
 	switch entry.Group {
 	case "":
@@ -34,7 +34,7 @@ func leave(entry *Entry, body map[string]any) *Reason {
 		return leaveOwned(entry, body)
 	case "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io":
 		if !strings.HasSuffix(entry.Kind, "Class") {
-			return &Reason{Code: CodeSnapshotObject, Message: "a snapshot cannot be made again; the data of its volume is restored"}
+			return &Reason{Code: codeSnapshotObject, Message: "a snapshot cannot be made again; the data of its volume is restored"}
 		}
 	}
 	return nil
@@ -44,27 +44,27 @@ func leaveCore(entry *Entry, body map[string]any) *Reason {
 	switch entry.Kind {
 	case "Pod":
 		if text(body, "metadata", "annotations", "kubernetes.io/config.mirror") != "" {
-			return &Reason{Code: CodeClusterMade, Message: "it is a static pod of a node"}
+			return &Reason{Code: codeClusterMade, Message: "it is a static pod of a node"}
 		}
 		if phase := text(body, "status", "phase"); phase == "Succeeded" || phase == "Failed" {
-			return &Reason{Code: CodeCompleted, Message: "it had ended"}
+			return &Reason{Code: codeCompleted, Message: "it had ended"}
 		}
 		return leaveControlled(entry)
 	case "ReplicationController":
 		return leaveControlled(entry)
 	case "PersistentVolumeClaim":
 		if entry.ownedBy("Pod") {
-			return &Reason{Code: CodeEphemeralVolume, Message: "its pod makes it"}
+			return &Reason{Code: codeEphemeralVolume, Message: "its pod makes it"}
 		}
 	case "PersistentVolume":
 		return leaveVolume(body)
 	case "Endpoints":
 		if managedEndpoints(body) {
-			return &Reason{Code: CodeDerivedEndpoints, Message: "the cluster fills it from the Service's selector"}
+			return &Reason{Code: codeDerivedEndpoints, Message: "the cluster fills it from the Service's selector"}
 		}
 	case "Secret":
 		if generatedToken(entry, body) {
-			return &Reason{Code: CodeGeneratedToken, Message: "it is the automatic token of a service account that is gone"}
+			return &Reason{Code: codeGeneratedToken, Message: "it is the automatic token of a service account that is gone"}
 		}
 	}
 	return nil
@@ -75,9 +75,9 @@ func leaveCore(entry *Entry, body map[string]any) *Reason {
 // content no snapshot holds.
 func leaveVolume(body map[string]any) *Reason {
 	if text(body, "metadata", "annotations", "pv.kubernetes.io/provisioned-by") != "" {
-		return &Reason{Code: CodeDynamicVolume, Message: "its claim gets a new volume"}
+		return &Reason{Code: codeDynamicVolume, Message: "its claim gets a new volume"}
 	}
-	return &Reason{Code: CodeStaticVolume, Warn: true,
+	return &Reason{Code: codeStaticVolume, Warn: true,
 		Message: "it was made by hand and points at storage that no snapshot holds; create it and rebind its claim by hand"}
 }
 
@@ -87,16 +87,16 @@ func leaveOwned(entry *Entry, body map[string]any) *Reason {
 		return leaveControlled(entry)
 	case "Job":
 		if jobEnded(body) {
-			return &Reason{Code: CodeCompleted, Message: "it had ended"}
+			return &Reason{Code: codeCompleted, Message: "it had ended"}
 		}
 		return leaveControlled(entry)
 	case "EndpointSlice":
 		if managedEndpoints(body) {
-			return &Reason{Code: CodeDerivedEndpoints, Message: "the cluster fills it from the Service's selector"}
+			return &Reason{Code: codeDerivedEndpoints, Message: "the cluster fills it from the Service's selector"}
 		}
 	case "ResourceClaim":
 		if entry.ownedBy("Pod") {
-			return &Reason{Code: CodeControllerOwned, Message: "its pod makes it"}
+			return &Reason{Code: codeControllerOwned, Message: "its pod makes it"}
 		}
 	}
 	return nil
@@ -105,7 +105,7 @@ func leaveOwned(entry *Entry, body map[string]any) *Reason {
 func leaveControlled(entry *Entry) *Reason {
 	for _, owner := range entry.Owners {
 		if owner.Controller {
-			return &Reason{Code: CodeControllerOwned, Message: owner.Kind + " " + owner.Name + " makes it"}
+			return &Reason{Code: codeControllerOwned, Message: owner.Kind + " " + owner.Name + " makes it"}
 		}
 	}
 	return nil

@@ -61,7 +61,7 @@ func (w *work) linkOwners(ctx context.Context) error {
 	}
 	err := w.each(ctx, owned, func(ctx context.Context, item *Item) {
 		if err := retry(ctx, func() error { return w.link(ctx, item) }); err != nil {
-			w.tally.note(item, transform.Note{Code: CodeOwnerMissing, Message: "its owner could not be set: " + err.Error()})
+			w.tally.note(item, transform.Note{Code: codeOwnerMissing, Message: "its owner could not be set: " + err.Error()})
 		}
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func (w *work) link(ctx context.Context, item *Item) error {
 			return err
 		}
 		if uid == "" {
-			w.tally.note(item, transform.Note{Code: CodeOwnerMissing, Message: fmt.Sprintf(
+			w.tally.note(item, transform.Note{Code: codeOwnerMissing, Message: fmt.Sprintf(
 				"its owner %s %s was not restored and does not exist; it belongs to nobody now", owner.Kind, owner.Name)})
 			continue
 		}

@@ -73,10 +73,10 @@ func refuseShared(items []*Item) {
 		case other == nil:
 			first[key] = item
 		case isKind(item.Entry, "", "Namespace"):
-			item.Action, item.Reason = Skip, Reason{Code: CodeTargetShared, Message: "it is restored into the same namespace as " + other.Entry.Name}
+			item.Action, item.Reason = Skip, Reason{Code: codeTargetShared, Message: "it is restored into the same namespace as " + other.Entry.Name}
 		default:
 			item.Action, item.Fill = Refuse, nil
-			item.Reason = Reason{Code: CodeTargetShared, Warn: true, Message: fmt.Sprintf("%s is restored to the same place", other.Entry.Ref)}
+			item.Reason = Reason{Code: codeTargetShared, Warn: true, Message: fmt.Sprintf("%s is restored to the same place", other.Entry.Ref)}
 		}
 	}
 }

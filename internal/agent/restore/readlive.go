@@ -62,28 +62,28 @@ type lookup struct {
 }
 
 // readLive finds which of the archive's objects exist. Only their metadata is
-// read. since is when this restore began, by the server's own clock.
-func (c *cluster) readLive(ctx context.Context, archive *Archive, mapped func(string) string, since time.Time) (Live, error) {
-	kinds, err := c.readKinds(ctx)
+// read. What lies in a namespace that is leaving counts as gone.
+func (w *work) readLive(ctx context.Context, leaving map[string]bool) (Live, error) {
+	kinds, err := w.cluster.readKinds(ctx)
 	if err != nil {
 		return Live{}, err
 	}
 	live := Live{Kinds: kinds, Objects: map[string]Object{}}
-	wanted := map[string]bool{}
-	lookups := neededLookups(archive, kinds, mapped, wanted)
+	lookups, wanted := w.neededLookups(kinds)
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(listWorkers)
 	for _, l := range lookups {
 		group.Go(func() error {
-			return c.look(ctx, l, func(meta *metav1.PartialObjectMetadata) {
+			return w.cluster.look(ctx, l, func(meta *metav1.PartialObjectMetadata) {
 				ref := l.ref
 				ref.Namespace, ref.Name = meta.Namespace, meta.Name
+				if !wanted[ref.key()] || leaving[ref.Namespace] || ref.Kind == "Namespace" && leaving[ref.Name] {
+					return
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				if wanted[ref.key()] {
-					live.Objects[ref.key()] = observed(meta.ObjectMeta, since)
-				}
+				live.Objects[ref.key()] = observed(meta.ObjectMeta, w.run.Since)
 			})
 		})
 	}
@@ -93,10 +93,10 @@ func (c *cluster) readLive(ctx context.Context, archive *Archive, mapped func(st
 	return live, nil
 }
 
-// neededLookups lists the kinds and target namespaces of the archive, and
-// writes down the objects that are wanted.
-func neededLookups(archive *Archive, kinds map[string]kind, mapped func(string) string, wanted map[string]bool) []lookup {
-	places := map[lookup]map[string]bool{}
+// neededLookups returns the kinds and target namespaces to list, and the keys
+// of the objects that matter.
+func (w *work) neededLookups(kinds map[string]kind) (lookups []lookup, wanted map[string]bool) {
+	places, wanted := map[lookup]map[string]bool{}, map[string]bool{}
 	add := func(ref Ref, resource string) {
 		wanted[ref.key()] = true
 		l := lookup{
@@ -108,22 +108,19 @@ func neededLookups(archive *Archive, kinds map[string]kind, mapped func(string) 
 		}
 		places[l][ref.Namespace] = true
 	}
-	for _, entry := range archive.Entries {
+	for _, entry := range w.archive.Entries {
 		served, ok := kinds[entry.Group+"/"+entry.Kind]
-		if !ok || !served.serves(entry.Version) || entry.Facts.Leave != nil {
+		if !ok || !served.serves(entry.Version) || entry.Facts.Leave != nil ||
+			entry.Namespace != "" && !w.chosen.namespace(entry.Namespace) {
 			continue
 		}
-		ref := entry.Ref
-		ref.Namespace = mapped(ref.Namespace)
-		if isKind(entry, "", "Namespace") {
-			ref.Name = mapped(ref.Name)
-		}
+		ref := targetOf(entry, w.rules.Namespace)
 		add(ref, served.Resource)
 		if ref.Namespace != "" { // its own object may not be in the archive
 			add(Ref{Version: "v1", Kind: "Namespace", Name: ref.Namespace}, "namespaces")
 		}
 	}
-	return spread(places)
+	return spread(places), wanted
 }
 
 func spread(places map[lookup]map[string]bool) []lookup {
@@ -169,7 +166,8 @@ func (c *cluster) look(ctx context.Context, l lookup, each func(*metav1.PartialO
 }
 
 // observed reads from managedFields what this very restore did to an object
-// before it was interrupted. An earlier restore's traces are older than since.
+// before it was interrupted. since is when it began, by the server's own
+// clock: an earlier restore's traces are older.
 func observed(meta metav1.ObjectMeta, since time.Time) Object {
 	object := Object{UID: string(meta.UID)}
 	since = since.Truncate(time.Second) // the server counts in seconds

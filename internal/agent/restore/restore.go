@@ -108,7 +108,10 @@ func (r *Restorer) Run(ctx context.Context, run Run, report func(agentv1.Progres
 		return agentv1.RestoreResult{}, nil, err
 	}
 	defer archive.Close()
-	w := newWork(r, run, archive, report)
+	w, err := newWork(r, run, archive, report)
+	if err != nil {
+		return agentv1.RestoreResult{}, nil, err
+	}
 	if err := w.plan(ctx); err != nil {
 		return agentv1.RestoreResult{}, nil, err
 	}

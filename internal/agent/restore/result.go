@@ -95,7 +95,7 @@ func (t *tally) result(stages []Stage) (agentv1.RestoreResult, []agentv1.Warning
 			o := t.outcomes[item]
 			if o.action == "" {
 				o.action = agentv1.ItemFailed
-				o.reason = Reason{Code: CodeNotReached, Message: "the restore ended before its turn", Warn: false}
+				o.reason = Reason{Code: codeNotReached, Message: "the restore ended before its turn", Warn: false}
 			}
 			s.add(item, o)
 		}

@@ -29,7 +29,7 @@ import (
 func (w *work) fillPlace(ctx context.Context, item *Item) (node string, trouble Reason, err error) {
 	class, err := w.cluster.get(ctx, Ref{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass", Name: item.Entry.Facts.Class}, "storageclasses")
 	if isGone(err) || item.Entry.Facts.Class == "" {
-		return "", Reason{Code: CodeClassMissing, Warn: true, Message: fmt.Sprintf(
+		return "", Reason{Code: codeClassMissing, Warn: true, Message: fmt.Sprintf(
 			"this cluster has no storage class %q; the claim waits unbound", item.Entry.Facts.Class)}, nil
 	}
 	if err != nil {
@@ -40,13 +40,13 @@ func (w *work) fillPlace(ctx context.Context, item *Item) (node string, trouble 
 	}
 	node, err = w.chooseNode(ctx, item, 0)
 	if err == nil && node == "" {
-		trouble = Reason{Code: CodeNoNode, Warn: true, Message: "no ready node of this cluster can run what mounts it; the claim waits unbound"}
+		trouble = Reason{Code: codeNoNode, Warn: true, Message: "no ready node of this cluster can run what mounts it; the claim waits unbound"}
 	}
 	return node, trouble, err
 }
 
-// CodeNoNode is the code of a claim for which no node was found.
-const CodeNoNode = "NoNodeForVolume"
+// codeNoNode is the code of a claim for which no node was found.
+const codeNoNode = "NoNodeForVolume"
 
 // prepareFill makes the helpers and points a claim at them.
 func (w *work) prepareFill(ctx context.Context, item *Item, body map[string]any) (Reason, error) {
@@ -96,7 +96,7 @@ func (w *work) awaitVolumes(ctx context.Context, items []*Item) error {
 			return
 		default:
 			o.action = agentv1.ItemFailed
-			o.reason = Reason{Code: CodeVolumeFailed, Warn: true, Message: w.whyUnbound(ctx, item, err)}
+			o.reason = Reason{Code: codeVolumeFailed, Warn: true, Message: w.whyUnbound(ctx, item, err)}
 		}
 		w.tally.set(item, o)
 	})

@@ -11,17 +11,17 @@ import (
 
 // until looks again and again until done, patience or the context ends. It
 // says whether it was done.
-func (w *work) until(ctx context.Context, patience time.Duration, done func(context.Context) (bool, error)) (bool, error) {
-	end := w.deps.Clock.Now().Add(patience)
-	for {
+func (r *Restorer) until(ctx context.Context, patience time.Duration, done func(context.Context) (bool, error)) (bool, error) {
+	end := r.deps.Clock.Now().Add(patience)
+	for wait := r.patience.Poll; ; wait = min(wait+wait/4, 5*time.Second) {
 		ok, err := done(ctx)
 		if ok || err != nil && !transient(err) {
 			return ok, err
 		}
-		if !w.deps.Clock.Now().Before(end) {
+		if !r.deps.Clock.Now().Before(end) {
 			return false, nil
 		}
-		if !sleep(ctx, w.patience.Poll) {
+		if !sleep(ctx, wait) {
 			return false, ctx.Err()
 		}
 	}
@@ -41,36 +41,45 @@ func retry(ctx context.Context, do func() error) error {
 
 // awaitNamespaces waits until target namespaces that are being deleted are
 // gone: whatever was created in them would be deleted too. A dry run does not
-// wait; it plans with what will be left.
-func (w *work) awaitNamespaces(ctx context.Context) error {
-	names := map[string]bool{}
-	for _, entry := range w.archive.Entries {
-		if entry.Namespace != "" {
-			names[w.rules.Namespace(entry.Namespace)] = true
-		}
-	}
-	for name := range names {
-		ref := Ref{Version: "v1", Kind: "Namespace", Name: name}
+// wait; it gets their names.
+func (w *work) awaitNamespaces(ctx context.Context) (leaving map[string]bool, err error) {
+	leaving = map[string]bool{}
+	for name := range w.targetNamespaces() {
+		terminating := false
 		gone, err := w.until(ctx, w.patience.Namespace, func(ctx context.Context) (bool, error) {
-			space, err := w.cluster.get(ctx, ref, "namespaces")
+			space, err := w.cluster.get(ctx, Ref{Version: "v1", Kind: "Namespace", Name: name}, "namespaces")
 			if isGone(err) {
 				return true, nil
 			}
 			if err != nil {
 				return false, err
 			}
-			return space.GetDeletionTimestamp() == nil || w.run.DryRun, nil
+			terminating = space.GetDeletionTimestamp() != nil
+			return !terminating || w.run.DryRun, nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !gone {
-			return &agentv1.Problem{Code: CodeNamespaceTerminating, Target: name, Retryable: true, Message: fmt.Sprintf(
+			return nil, &agentv1.Problem{Code: CodeNamespaceTerminating, Target: name, Retryable: true, Message: fmt.Sprintf(
 				"The namespace %s is being deleted and was not gone after %s.", name, w.patience.Namespace),
 				Actions: []string{"Find out which finalizer holds the namespace, or restore under another name."}}
 		}
+		if terminating {
+			leaving[name] = true
+		}
 	}
-	return nil
+	return leaving, nil
+}
+
+func (w *work) targetNamespaces() map[string]bool {
+	names := map[string]bool{}
+	for _, entry := range w.archive.Entries {
+		if entry.Namespace != "" && w.chosen.namespace(entry.Namespace) {
+			names[w.rules.Namespace(entry.Namespace)] = true
+		}
+	}
+	return names
 }
 
 // CodeNamespaceTerminating is the code of a restore into a namespace that is

@@ -23,6 +23,7 @@ type work struct {
 	run     Run
 	archive *Archive
 	live    Live
+	chosen  selection
 	rules   transform.Rules
 	stages  []Stage
 	tally   *tally
@@ -30,20 +31,25 @@ type work struct {
 	say     *reporter
 }
 
-func newWork(r *Restorer, run Run, archive *Archive, report func(agentv1.Progress)) *work {
+func newWork(r *Restorer, run Run, archive *Archive, report func(agentv1.Progress)) (*work, error) {
+	chosen, err := newSelection(run.Spec.Selection, r.deps.OwnNamespace)
+	if err != nil {
+		return nil, err
+	}
 	return &work{
-		Restorer: r, run: run, archive: archive, tally: newTally(),
+		Restorer: r, run: run, archive: archive, chosen: chosen, tally: newTally(),
 		rules: transform.Rules{Namespaces: run.Spec.NamespaceMappings},
 		say:   &reporter{report: report, clock: r.deps.Clock},
-	}
+	}, nil
 }
 
 func (w *work) plan(ctx context.Context) error {
 	w.say.phase("plan")
-	if err := w.awaitNamespaces(ctx); err != nil {
+	leaving, err := w.awaitNamespaces(ctx)
+	if err != nil {
 		return err
 	}
-	live, err := w.cluster.readLive(ctx, w.archive, w.rules.Namespace, w.run.Since)
+	live, err := w.readLive(ctx, leaving)
 	if err != nil {
 		return fmt.Errorf("look at the target cluster: %w", err)
 	}

@@ -126,7 +126,7 @@ func find(t *testing.T, p point, kind, name string) json.RawMessage {
 // points at the source, nothing is left over.
 func check(t *testing.T, w *world, result agentv1.RestoreResult, data map[string]string, original map[string]bool, namespace string) {
 	t.Helper()
-	if result.Failed != 0 || result.Volumes != 3 {
+	if result.Failed != 0 || result.Volumes != 4 {
 		t.Fatalf("%d volumes\n%s", result.Volumes, lines(result))
 	}
 	w.ready(namespace)

@@ -68,6 +68,7 @@ func (w *world) ready(namespace string) {
 	w.t.Helper()
 	w.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=180s")
 	w.kubectl("rollout", "status", "-n", namespace, "statefulset/db", "--timeout=180s")
+	w.kubectl("wait", "-n", namespace, "pod/tool", "--for=condition=Ready", "--timeout=180s")
 }
 
 func (w *world) try(args ...string) (string, error) {
@@ -100,8 +101,11 @@ func (w *world) data(namespace string) map[string]string {
 	ids := map[string]string{}
 	for claim, pod := range map[string]string{"files": "deploy/web", "data-db-0": "db-0", "data-db-1": "db-1"} {
 		ids[claim] = w.kubectl("exec", "-n", namespace, pod, "--", "cat", "/data/id")
-		if len(ids[claim]) < 64 {
-			w.t.Fatalf("%s holds %q", claim, ids[claim])
+	}
+	ids["raw"] = w.kubectl("exec", "-n", namespace, "tool", "--", "head", "-c", "64", "/dev/raw")
+	for claim, id := range ids {
+		if len(id) < 64 {
+			w.t.Fatalf("%s holds %q", claim, id)
 		}
 	}
 	return ids
@@ -154,8 +158,10 @@ func (w *world) backup() point {
 		}
 		p.objects = append(p.objects, found.Items...)
 	}
-	for _, claim := range []string{"files", "data-db-0", "data-db-1"} {
-		p.volumes = append(p.volumes, w.snapshot(claim))
+	for claim, mode := range map[string]string{"files": "Filesystem", "data-db-0": "Filesystem", "data-db-1": "Filesystem", "raw": "Block"} {
+		volume := w.snapshot(claim)
+		volume.VolumeMode = mode
+		p.volumes = append(p.volumes, volume)
 	}
 	w.last = p
 	return p
@@ -174,7 +180,7 @@ func (w *world) snapshot(claim string) agentv1.Volume {
 	w.kubectl("delete", "volumesnapshotcontent", content, "--timeout=60s")
 	w.t.Cleanup(func() { w.forget(claim, handle) })
 	return agentv1.Volume{Namespace: w.app, Claim: claim, State: agentv1.VolumeProtected, Driver: "loop.csi.holdfast.dev",
-		SnapshotHandle: handle, VolumeMode: "Filesystem", SizeBytes: 32 << 20, RestoreSizeBytes: 32 << 20}
+		SnapshotHandle: handle, SizeBytes: 16 << 20, RestoreSizeBytes: 16 << 20}
 }
 
 // forget deletes a stored snapshot.
