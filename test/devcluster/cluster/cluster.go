@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"holdfast.dev/holdfast/test/devcluster/loopdev"
 	"holdfast.dev/holdfast/test/devcluster/network"
 	"holdfast.dev/holdfast/test/devcluster/node"
 	"holdfast.dev/holdfast/test/devcluster/registry"
@@ -52,6 +53,9 @@ func (c *Cluster) Kubectl(args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig(), "KUBECACHEDIR="+filepath.Join(c.Dir, "kubectl-cache"))
 	return cmd
 }
+
+// Loops lists the loop devices that hang on the cluster's pool; needs root.
+func (c *Cluster) Loops() ([]string, error) { return loopdev.Tree(c.PoolImage()) }
 
 // inside is a command running in the node's namespaces.
 func (c *Cluster) inside(pid int, program string, args ...string) *exec.Cmd {

@@ -53,7 +53,7 @@ func (c *Cluster) sweep(ctx context.Context) error {
 // one above is gone.
 func (c *Cluster) detachLoops(ctx context.Context) error {
 	for {
-		devices, err := loopdev.Tree(c.PoolImage())
+		devices, err := c.Loops()
 		if err != nil {
 			return err
 		}

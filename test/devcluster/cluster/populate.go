@@ -7,14 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"holdfast.dev/holdfast/test/devcluster/build"
 	"holdfast.dev/holdfast/test/devcluster/kubeapi"
 	"holdfast.dev/holdfast/test/devcluster/network"
-	"holdfast.dev/holdfast/test/devcluster/node"
 	"holdfast.dev/holdfast/test/devcluster/pki"
 )
 
@@ -48,7 +45,7 @@ func (c *Cluster) populate(ctx context.Context, pid int, parts Parts, show *buil
 	if err := c.applyAll(ctx, api, parts.CRDs); err != nil {
 		return err
 	}
-	return c.waitReady(ctx, api)
+	return c.waitReady(ctx, api, pid)
 }
 
 func (c *Cluster) loadParts(ctx context.Context, pid int, images []string) error {
@@ -134,68 +131,6 @@ func (c *Cluster) apply(text []byte) error {
 	cmd.Stdin = bytes.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("apply manifests: %w: %s", err, out)
-	}
-	return nil
-}
-
-func (c *Cluster) waitReady(ctx context.Context, api *kubeapi.Client) error {
-	if err := kubeapi.Wait(ctx, "node "+c.NodeName(), func(ctx context.Context) error { return c.nodeReady(ctx, api) }); err != nil {
-		return err
-	}
-	if err := kubeapi.Wait(ctx, "the storage drivers", func(ctx context.Context) error { return c.driversReady(ctx, api) }); err != nil {
-		return err
-	}
-	if err := kubeapi.Wait(ctx, "service accounts", func(ctx context.Context) error {
-		return api.Get(ctx, "/api/v1/namespaces/default/serviceaccounts/default", nil)
-	}); err != nil {
-		return err
-	}
-	return kubeapi.Wait(ctx, "DNS", func(ctx context.Context) error { return dnsReady(ctx, api) })
-}
-
-func (c *Cluster) nodeReady(ctx context.Context, api *kubeapi.Client) error {
-	var n struct {
-		Status struct {
-			Conditions []struct{ Type, Status, Message string }
-		}
-	}
-	if err := api.Get(ctx, "/api/v1/nodes/"+c.NodeName(), &n); err != nil {
-		return err
-	}
-	for _, condition := range n.Status.Conditions {
-		if condition.Type == "Ready" && condition.Status == "True" {
-			return nil
-		}
-	}
-	return kubeapi.ErrNotYet
-}
-
-func (c *Cluster) driversReady(ctx context.Context, api *kubeapi.Client) error {
-	var n struct {
-		Spec struct{ Drivers []struct{ Name string } }
-	}
-	if err := api.Get(ctx, "/apis/storage.k8s.io/v1/csinodes/"+c.NodeName(), &n); err != nil {
-		return err
-	}
-	var names []string
-	for _, d := range n.Spec.Drivers {
-		names = append(names, d.Name)
-	}
-	if !slices.Contains(names, node.Driver) || !slices.Contains(names, node.PlainDriver) {
-		return fmt.Errorf("%w: only [%s]", kubeapi.ErrNotYet, strings.Join(names, " "))
-	}
-	return nil
-}
-
-func dnsReady(ctx context.Context, api *kubeapi.Client) error {
-	var d struct {
-		Status struct{ AvailableReplicas int }
-	}
-	if err := api.Get(ctx, "/apis/apps/v1/namespaces/kube-system/deployments/coredns", &d); err != nil {
-		return err
-	}
-	if d.Status.AvailableReplicas < 1 {
-		return kubeapi.ErrNotYet
 	}
 	return nil
 }

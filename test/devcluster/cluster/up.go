@@ -49,6 +49,9 @@ func (c *Cluster) boot(ctx context.Context, parts Parts, show *build.Progress) (
 	if err := c.sweep(ctx); err != nil {
 		return 0, fmt.Errorf("clean up after the last run: %w", err)
 	}
+	if err := c.ForgetRunning(); err != nil {
+		return 0, err
+	}
 	if err := c.WriteFiles(); err != nil {
 		return 0, err
 	}

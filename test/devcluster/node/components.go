@@ -25,7 +25,7 @@ func (c Config) components(api *kubeapi.Client) []Component {
 	ready := answers(api, "/readyz")
 	all := c.controlPlane(ready)
 	all = append(all, c.nodeAgents(ready, answers(api, "/api/v1/nodes/"+c.NodeName()))...)
-	return append(all, c.storage(ready, answers(api, snapshotAPI))...)
+	return append(all, c.storage(ready, snapshotsServed(api))...)
 }
 
 func (c Config) controlPlane(ready gate) []Component {
@@ -80,12 +80,15 @@ func (c Config) nodeAgents(ready, registered gate) []Component {
 	}
 }
 
+// Group snapshots have no definitions here; the controllers would wait for them.
+const noGroups = "--feature-gates=CSIVolumeGroupSnapshot=false"
+
 // storage lists the drivers and what serves claims and snapshots from them.
 func (c Config) storage(ready, snapshots gate) []Component {
 	all := []Component{
-		{Name: "snapshot-controller", After: []gate{ready, snapshots}, Args: sidecar("snapshot-controller")},
+		{Name: "snapshot-controller", After: []gate{ready, snapshots}, Args: sidecar("snapshot-controller", noGroups)},
 		{Name: "csi-snapshotter", After: []gate{ready, snapshots, listening(driverSocket(Driver))},
-			Args: sidecar("csi-snapshotter", "--csi-address=unix://"+driverSocket(Driver))},
+			Args: sidecar("csi-snapshotter", "--csi-address=unix://"+driverSocket(Driver), noGroups)},
 		{Name: "csi-resizer", After: []gate{ready, listening(driverSocket(Driver))},
 			Args: sidecar("csi-resizer", "--csi-address="+driverSocket(Driver))},
 	}
@@ -118,6 +121,19 @@ func driverSocket(driver string) string {
 
 func answers(api *kubeapi.Client, path string) gate {
 	return func(ctx context.Context) error { return api.Get(ctx, path, nil) }
+}
+
+// snapshotsServed passes when every snapshot resource is there: the controllers
+// start badly when one is not.
+func snapshotsServed(api *kubeapi.Client) gate {
+	return func(ctx context.Context) error {
+		for _, resource := range []string{"volumesnapshotclasses", "volumesnapshotcontents", "volumesnapshots"} {
+			if err := api.Get(ctx, snapshotAPI+"/"+resource, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func listening(socket string) gate {

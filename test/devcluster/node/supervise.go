@@ -32,21 +32,26 @@ func (c Config) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var running sync.WaitGroup
-	for _, component := range c.components(api) {
-		running.Go(func() { keep(ctx, component) })
+	components := c.components(api)
+	board := &board{file: filepath.Join(home, runningFile), running: map[string]int{}}
+	for _, component := range components {
+		board.running[component.Name] = 0
 	}
-	running.Wait()
+	var all sync.WaitGroup
+	for _, component := range components {
+		all.Go(func() { board.keep(ctx, component) })
+	}
+	all.Wait()
 	return context.Cause(ctx)
 }
 
 // keep starts the component again whenever it ends, later and later while it
 // keeps failing at once.
-func keep(ctx context.Context, component Component) {
+func (b *board) keep(ctx context.Context, component Component) {
 	pause := shortestPause
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := runOnce(ctx, component)
+		err := b.runOnce(ctx, component)
 		log.Printf("%s ended after %s: %v", component.Name, time.Since(start).Round(time.Millisecond), err)
 		if time.Since(start) > longRun {
 			pause = shortestPause
@@ -59,7 +64,7 @@ func keep(ctx context.Context, component Component) {
 	}
 }
 
-func runOnce(ctx context.Context, component Component) error {
+func (b *board) runOnce(ctx context.Context, component Component) error {
 	for _, gate := range component.After {
 		if err := kubeapi.Wait(ctx, "what it needs", gate); err != nil {
 			return err
@@ -78,5 +83,9 @@ func runOnce(ctx context.Context, component Component) error {
 		return err
 	}
 	log.Printf("%s started, process %d", component.Name, cmd.Process.Pid)
+	if err := b.show(component.Name, cmd.Process.Pid); err != nil {
+		log.Printf("show what runs: %v", err)
+	}
+	defer b.show(component.Name, 0)
 	return cmd.Wait()
 }

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,31 +33,4 @@ func downCommand() *cobra.Command {
 		return nil
 	}
 	return cmd
-}
-
-func listCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the clusters of this machine", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			r := registry.Default()
-			all, err := r.All()
-			if err != nil {
-				return err
-			}
-			for _, name := range slices.Sorted(maps.Keys(all)) {
-				c, err := cluster.Open(r, name)
-				if err != nil {
-					return err
-				}
-				state := "stopped"
-				if pid, err := c.Pid(); err != nil {
-					return err
-				} else if pid != 0 {
-					state = fmt.Sprintf("running (process %d)", pid)
-				}
-				fmt.Printf("%-12s %-26s %s\n", name, c.Plan.APIServer(), state)
-			}
-			return nil
-		},
-	}
 }

@@ -24,7 +24,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(upCommand(), downCommand(), kubeconfigCommand(), hostAddressCommand(), loadImageCommand(),
-		buildImageCommand(), postgresImageCommand(), logsCommand(), kubectlCommand(), listCommand(), buildCommand(),
+		buildImageCommand(), postgresImageCommand(), logsCommand(), kubectlCommand(), statusCommand(), buildCommand(),
 		initCommand(), nodeCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		// A program we only passed on to has told what was wrong itself.
