@@ -60,10 +60,14 @@ func NewSQLiteEngine(db *sql.DB, clk clock.Clock, log *slog.Logger, handlers ...
 
 // Run works jobs until ctx ends, then lets running steps finish for a short time.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.resume(ctx); err != nil {
-		return err
+	err := e.resume(ctx)
+	if err == nil {
+		err = e.client.Start(ctx)
 	}
-	if err := e.client.Start(ctx); err != nil {
+	if ctx.Err() != nil && err != nil {
+		return nil // stopped before it began
+	}
+	if err != nil {
 		return fmt.Errorf("start the job engine: %w", err)
 	}
 	<-e.client.Stopped()
