@@ -2,7 +2,10 @@
 # Everything they need is installed by the scripts they call.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-GOFLAGS_STATIC = CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+# One way to compile for everything but the race detector, so that the build
+# cache serves builds, vet, linters and tests alike.
+export CGO_ENABLED = 0
+export GOFLAGS = -buildvcs=false -trimpath
 LDFLAGS = -s -w -X main.version=$(VERSION)
 LINT = go tool -modfile=tools/lint/go.mod golangci-lint
 
@@ -22,7 +25,7 @@ test: verify devcluster-test e2e ## everything that must hold: what .ci/run runs
 unit: prerequisites ## unit tests, quickly
 	go test ./...
 race: prerequisites
-	go test -race ./...
+	CGO_ENABLED=1 go test -race ./...
 devcluster-test: prerequisites
 	cd test/devcluster && go test ./...
 e2e: build images ## scenarios on a real cluster
@@ -47,9 +50,9 @@ bench: ## benchmarks, as ratios to the machine's own limits
 
 .PHONY: build images prerequisites
 build: prerequisites bin/devcluster ## the three programs, into bin/
-	$(GOFLAGS_STATIC) go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 bin/devcluster: $(shell find test/devcluster -name '*.go' -o -name 'go.mod' 2>/dev/null)
-	cd test/devcluster && $(GOFLAGS_STATIC) go build -trimpath -o ../../bin/devcluster ./cmd/devcluster
+	cd test/devcluster && go build -o ../../bin/devcluster ./cmd/devcluster
 images: build ## images for the cluster, without a registry
 	scripts/images.sh
 prerequisites:

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// Image is the extension's image as the cluster knows it.
-const Image = "localhost/holdfast-agent:dev"
-
 // StartCluster brings up the stand's own cluster, or uses the given one.
 func (s *Stand) StartCluster(ctx context.Context) error {
 	if s.External {

@@ -44,7 +44,7 @@ func (s *Stand) all(ctx context.Context, commands ...string) error {
 // Setup connects the cluster under a name and declares the extension with a
 // container of its own, as a person would from the command line.
 func (s *Stand) Setup(ctx context.Context, cluster string) error {
-	connect := "cluster connect --name " + cluster + " -l " + Region + " --image " + Image +
+	connect := "cluster connect --name " + cluster + " -l " + Region +
 		" --kubeconfig " + s.Kubeconfig + " --requests cpu=50m --requests memory=64Mi --agent-address " + s.AgentURL()
 	err := s.all(ctx,
 		"group create -n "+Group+" -l "+Region,

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/client"
 )
 
@@ -125,7 +126,12 @@ func (c *Console) Say(format string, args ...any) {
 // what to do.
 func Explain(err error) string {
 	var e *client.Error
-	if !errors.As(err, &e) {
+	var p *agentv1.Problem
+	switch {
+	case errors.As(err, &e):
+	case errors.As(err, &p):
+		e = &client.Error{Code: p.Code, Message: p.Message, Actions: p.Actions}
+	default:
 		return "error: " + err.Error()
 	}
 	var b strings.Builder

@@ -34,7 +34,7 @@ func createCluster(c *console.Console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out, err := c.Call(cmd.Context(), http.MethodPut, p, clusterVersion, map[string]any{"location": location, "identity": map[string]any{"type": "SystemAssigned"}, "properties": map[string]any{}})
+			out, err := c.Call(cmd.Context(), http.MethodPut, p, clusterVersion, newCluster(location))
 			if err != nil {
 				return err
 			}
