@@ -14,7 +14,10 @@ import (
 
 // Flush stores everything of the streams that were closed, with its index, so
 // that a later Writer, or one in another process, can commit them.
+// The end of ctx ends the writer.
 func (w *Writer) Flush(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { w.cancel(context.Cause(ctx)) })
+	defer stop()
 	w.inflight.Wait()
 	if err := w.err(); err != nil {
 		return fmt.Errorf("write recovery point %s: %w", w.point, err)

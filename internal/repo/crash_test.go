@@ -82,8 +82,8 @@ func writeStreams(w *repo.Writer, content []repo.Record) (repo.Manifest, error) 
 }
 
 func TestACrashAtAnyCallLosesNothing(t *testing.T) {
-	before := records(200, 500)
-	after := records(400, 500)
+	before := records(60, 800)
+	after := records(160, 800)
 	base := &objstoretest.Memory{}
 	open(t, base)
 	if err := wholeBackup(t.Context(), base, point(1), before); err != nil {

@@ -3,6 +3,7 @@ package repo
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 
 	"holdfast.dev/holdfast/internal/objstore"
@@ -27,7 +28,7 @@ type frames struct {
 	kept  map[frameKey]*list.Element // of *opening
 	order *list.List                 // front is the latest used
 	size  int
-	packs map[layout.ID]bool // those asked for, when somebody wants to know
+	packs map[layout.ID]bool // those that served, when somebody wants to know
 }
 
 type frameKey struct {
@@ -72,9 +73,6 @@ func (f *frames) get(ctx context.Context, place index.Place) ([]byte, error) {
 func (f *frames) claim(key frameKey) (o *opening, mine bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.packs != nil {
-		f.packs[key.pack] = true
-	}
 	if e, found := f.kept[key]; found {
 		f.order.MoveToFront(e)
 		return e.Value.(*opening), false
@@ -93,6 +91,9 @@ func (f *frames) settle(o *opening) {
 		f.order.Remove(f.kept[o.key])
 		delete(f.kept, o.key)
 		return
+	}
+	if f.packs != nil {
+		f.packs[o.key.pack] = true
 	}
 	f.size += len(o.content)
 	for e := f.order.Back(); e != nil && f.size > cachedFrames; {
@@ -139,12 +140,31 @@ func (f *frames) fetch(ctx context.Context, key frameKey) ([]byte, error) {
 	return content, located(name, err)
 }
 
-// block reads a block and proves that it is what its name says.
+// block reads a block and proves that it is what its name says. A block may be
+// stored more than once; when one place is damaged, the others are tried.
 func (r *Repository) block(ctx context.Context, name seal.Name) ([]byte, error) {
-	place, err := r.places.locate(ctx, name)
-	if err != nil {
-		return nil, err
+	var first error
+	var spoiled map[layout.ID]bool
+	for {
+		place, err := r.places.locate(ctx, name, spoiled)
+		if err != nil && first == nil {
+			first = err
+		}
+		if err != nil {
+			return nil, first
+		}
+		content, err := r.blockAt(ctx, name, place)
+		if !errors.Is(err, ErrDamaged) {
+			return content, err
+		}
+		if first == nil {
+			first, spoiled = err, map[layout.ID]bool{}
+		}
+		spoiled[place.Pack] = true
 	}
+}
+
+func (r *Repository) blockAt(ctx context.Context, name seal.Name, place index.Place) ([]byte, error) {
 	content, err := r.frames.get(ctx, place)
 	if err != nil {
 		return nil, err

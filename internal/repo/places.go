@@ -78,20 +78,21 @@ func (p *places) find(name seal.Name, unwanted map[layout.ID]bool) (index.Place,
 	return index.Place{}, false, bad
 }
 
-// locate finds a block that must be there: it loads the index when that was not
-// done yet, and again when the block may be in a newer segment.
-func (p *places) locate(ctx context.Context, name seal.Name) (index.Place, error) {
+// locate finds a block that must be there, in a pack that is not among those
+// unwanted: it loads the index when that was not done yet, and again when the
+// block may be in a newer segment.
+func (p *places) locate(ctx context.Context, name seal.Name, unwanted map[layout.ID]bool) (index.Place, error) {
 	if err := p.ensure(ctx); err != nil {
 		return index.Place{}, err
 	}
-	place, found, _ := p.find(name, nil)
+	place, found, _ := p.find(name, unwanted)
 	if found {
 		return place, nil
 	}
 	if err := p.refresh(ctx); err != nil {
 		return index.Place{}, err
 	}
-	place, found, err := p.find(name, nil)
+	place, found, err := p.find(name, unwanted)
 	if err == nil && !found {
 		err = &Damage{Err: fmt.Errorf("block %x is in no index segment", name[:8])}
 	}
