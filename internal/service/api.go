@@ -9,11 +9,10 @@ import (
 	"holdfast.dev/holdfast/internal/provider"
 	"holdfast.dev/holdfast/internal/provider/buckets"
 	"holdfast.dev/holdfast/internal/signin"
-	"holdfast.dev/holdfast/internal/signin/agentcert"
 )
 
 // api builds the public API: sign-in in front, the resources behind it.
-func (s *Service) api(ctx context.Context, storageRoot string, enrolments agentcert.Enrolments) (http.Handler, error) {
+func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.Tokens) (http.Handler, error) {
 	tenant, err := signin.EnsureTenant(ctx, s.store, "")
 	if err != nil {
 		return nil, err
@@ -32,7 +31,7 @@ func (s *Service) api(ctx context.Context, storageRoot string, enrolments agentc
 	platform := provider.NewPlatform(s.store, s.Clock, tenant)
 	product := provider.New(provider.Config{
 		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot},
-		Tokens: enrolments, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders,
+		Tokens: tokens, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders,
 	})
 	server, err := arm.New(arm.Config{
 		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"time"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/agenthub"
@@ -21,7 +22,7 @@ import (
 type registrar struct {
 	store      catalog.Store
 	authority  *agentcert.Authority
-	enrolments agentcert.Enrolments
+	enrolments enrolments
 	serviceCA  string
 }
 
@@ -31,8 +32,36 @@ const kindEnrolled = "enrolled"
 
 // enrolled is stored under the hash of its token.
 type enrolled struct {
-	Agent agentcert.Agent
-	Key   string // SHA-256 of the public key, hex
+	Agent   agentcert.Agent
+	Key     string // SHA-256 of the public key, hex
+	Expires time.Time
+}
+
+// enrolments are the tokens of sign-in, with those that were used.
+type enrolments struct{ agentcert.Enrolments }
+
+// Prune forgets tokens, used or not, whose time is over.
+func (e enrolments) Prune(tx catalog.Tx) error {
+	if err := e.Enrolments.Prune(tx); err != nil {
+		return err
+	}
+	docs, err := tx.List(catalog.Query{Kind: kindEnrolled})
+	if err != nil {
+		return fmt.Errorf("list used enrolments: %w", err)
+	}
+	for _, doc := range docs {
+		var used enrolled
+		if err := json.Unmarshal(doc.Body, &used); err != nil {
+			return fmt.Errorf("used enrolment %s: %w", doc.ID, err)
+		}
+		if e.Clock.Now().Before(used.Expires) {
+			continue
+		}
+		if err := tx.Delete(kindEnrolled, doc.ID, doc.ETag); err != nil {
+			return fmt.Errorf("used enrolment %s: %w", doc.ID, err)
+		}
+	}
+	return nil
 }
 
 // Enrol exchanges a token for a certificate.
@@ -45,13 +74,13 @@ func (r registrar) Enrol(ctx context.Context, token, csr string) (agenthub.Crede
 	err = r.store.Update(ctx, func(tx catalog.Tx) (err error) {
 		agent, err = r.enrolments.Redeem(tx, token)
 		if errors.Is(err, agentcert.ErrToken) {
-			agent, err = usedBefore(tx, token, key)
+			agent, err = r.usedBefore(tx, token, key)
 			return err
 		}
 		if err != nil {
 			return err
 		}
-		body, err := json.Marshal(enrolled{agent, key})
+		body, err := json.Marshal(enrolled{agent, key, r.enrolments.Clock.Now().Add(agentcert.TokenLife)})
 		if err != nil {
 			return err
 		}
@@ -69,7 +98,7 @@ func (r registrar) Enrol(ctx context.Context, token, csr string) (agenthub.Crede
 }
 
 // usedBefore answers a repetition with the key the token was used with.
-func usedBefore(tx catalog.Tx, token, key string) (agentcert.Agent, error) {
+func (r registrar) usedBefore(tx catalog.Tx, token, key string) (agentcert.Agent, error) {
 	doc, err := tx.Get(kindEnrolled, digest([]byte(token)))
 	if errors.Is(err, catalog.ErrNotFound) {
 		return agentcert.Agent{}, agentcert.ErrToken
@@ -81,7 +110,7 @@ func usedBefore(tx catalog.Tx, token, key string) (agentcert.Agent, error) {
 	if err := json.Unmarshal(doc.Body, &e); err != nil {
 		return agentcert.Agent{}, fmt.Errorf("used enrolment: %w", err)
 	}
-	if e.Key != key {
+	if e.Key != key || !r.enrolments.Clock.Now().Before(e.Expires) {
 		return agentcert.Agent{}, agentcert.ErrToken
 	}
 	return e.Agent, nil

@@ -84,11 +84,11 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enrolments := agentcert.Enrolments{Clock: s.Clock}
+	tokens := enrolments{agentcert.Enrolments{Clock: s.Clock}}
 	bell := &agentops.Bell{}
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
-		Enrolments: enrolments, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
+		Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
 	})
 	engine, err := jobs.NewSQLiteEngine(s.db.Write, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
@@ -99,9 +99,9 @@ func (s *Service) wire(ctx context.Context) error {
 	}
 	hub := agenthub.New(agenthub.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow,
-		Registrar: registrar{s.store, authority, enrolments, s.ca},
+		Registrar: registrar{s.store, authority, tokens, s.ca},
 	})
-	api, err := s.api(ctx, root, enrolments)
+	api, err := s.api(ctx, root, tokens)
 	if err != nil {
 		return err
 	}

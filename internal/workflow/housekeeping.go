@@ -41,7 +41,10 @@ func (w *Workflow) housekeeping(ctx context.Context, _ json.RawMessage) (jobs.Re
 	err = w.inPages(ctx, func(tx catalog.Tx, after string) (string, error) {
 		return agentops.Prune(tx, now.Add(-keepErrands), after)
 	})
-	return jobs.Again(housekeepingPause), err
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	return jobs.Again(housekeepingPause), w.Store.Update(ctx, w.Enrolments.Prune)
 }
 
 // inPages runs a pruning to its end, each page in a transaction of its own so

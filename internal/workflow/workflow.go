@@ -30,6 +30,8 @@ import (
 // Enrolments issues the one-time token with which an extension's agent enrols.
 type Enrolments interface {
 	IssueEnrolment(tx catalog.Tx, clusterID, role string) (token string, expires time.Time, err error)
+	// Prune forgets tokens that can no longer be used.
+	Prune(tx catalog.Tx) error
 }
 
 // Config is what the workflow needs. Everything is required.

@@ -86,6 +86,8 @@ func (tokens) IssueEnrolment(_ catalog.Tx, clusterID, role string) (string, time
 	return "token of " + role, begin.Add(time.Hour), nil
 }
 
+func (tokens) Prune(catalog.Tx) error { return nil }
+
 func (w *world) update(fn func(catalog.Tx) error) {
 	w.t.Helper()
 	if err := w.store.Update(context.Background(), fn); err != nil {
