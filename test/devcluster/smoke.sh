@@ -56,7 +56,7 @@ k -n smoke wait --for=condition=Ready pod/app --timeout=60s
 [ "$(k -n smoke exec app -- wget -qO- http://headless.smoke.svc.cluster.local:8080/page)" = served ] || fail "headless service by name"
 k -n smoke logs app | grep -q started || fail "logs"
 k -n smoke port-forward pod/app 18999:8080 >/dev/null & forward=$!
-for _ in $(seq 50); do page=$(curl -s http://127.0.0.1:18999/page) && break; sleep 0.1; done
+for _ in $(seq 50); do page=$(busybox wget -qO- http://127.0.0.1:18999/page 2>/dev/null) && break; sleep 0.1; done
 kill $forward; wait $forward 2>/dev/null || true; [ "$page" = served ] || fail "port-forward"
 k -n smoke cp app:/data/file "$dc.copy" >/dev/null; grep -q original "$dc.copy" || fail "cp"; rm "$dc.copy"
 

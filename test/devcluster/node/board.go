@@ -14,7 +14,7 @@ const runningFile = "running.json"
 
 // board is the supervisor's half of that file.
 type board struct {
-	file    string
+	home    string // the state directory as seen from here
 	mu      sync.Mutex
 	running map[string]int // process by component, as numbered inside; 0: not running
 }
@@ -27,10 +27,11 @@ func (b *board) show(component string, pid int) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(b.file+".new", data, 0o644); err != nil {
+	file := filepath.Join(b.home, runningFile)
+	if err := os.WriteFile(file+".new", data, 0o644); err != nil {
 		return err
 	}
-	return os.Rename(b.file+".new", b.file)
+	return os.Rename(file+".new", file)
 }
 
 // ForgetRunning drops what an earlier run of the node left.

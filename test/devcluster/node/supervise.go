@@ -33,7 +33,7 @@ func (c Config) Run(ctx context.Context) error {
 		return err
 	}
 	components := c.components(api)
-	board := &board{file: filepath.Join(home, runningFile), running: map[string]int{}}
+	board := &board{home: home, running: map[string]int{}}
 	for _, component := range components {
 		board.running[component.Name] = 0
 	}
@@ -70,13 +70,13 @@ func (b *board) runOnce(ctx context.Context, component Component) error {
 			return err
 		}
 	}
-	out, err := os.OpenFile(filepath.Join(home, "log", component.Name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(filepath.Join(b.home, "log", component.Name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	cmd := exec.CommandContext(ctx, component.Args[0], component.Args[1:]...)
-	cmd.Dir = home
+	cmd.Dir = b.home
 	cmd.Env = []string{"PATH=" + home + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

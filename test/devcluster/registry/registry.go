@@ -25,14 +25,9 @@ type Registry struct {
 	Root string
 }
 
-// Default is the registry under $HOLDFAST_DEV_ROOT, or /var/lib/holdfast-dev.
-func Default() Registry {
-	root := os.Getenv("HOLDFAST_DEV_ROOT")
-	if root == "" {
-		root = "/var/lib/holdfast-dev"
-	}
-	return Registry{Root: root}
-}
+// Default is the machine's registry. There is only one: links and addresses are
+// the machine's, so clusters that do not know of each other would collide.
+func Default() Registry { return Registry{Root: "/var/lib/holdfast-dev"} }
 
 // Dir is the folder of the named cluster.
 func (r Registry) Dir(name string) string { return filepath.Join(r.Root, name) }
