@@ -17,7 +17,7 @@ import (
 // LeaseTime is how long a worker holds an operation without a sign of life.
 const LeaseTime = 60 * time.Second
 
-// ErrLeaseLost: the caller does not hold the operation, or no longer.
+// ErrLeaseLost says that the caller does not hold the operation, or no longer.
 var ErrLeaseLost = errors.New("lease of the operation lost")
 
 // Claim hands out the oldest operation of a line that nobody holds, with the

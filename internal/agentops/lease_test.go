@@ -217,15 +217,15 @@ func TestPrune(t *testing.T) {
 			if len(docs) != left {
 				t.Errorf("%d operations left, want %d", len(docs), left)
 			}
-			return errors.Join(err, rollBack)
+			return errors.Join(err, errRollBack)
 		})
-		if !errors.Is(err, rollBack) {
+		if !errors.Is(err, errRollBack) {
 			t.Fatal(err)
 		}
 	}
 }
 
-var rollBack = errors.New("roll back")
+var errRollBack = errors.New("roll back")
 
 func TestBell(t *testing.T) {
 	var bell agentops.Bell

@@ -19,7 +19,7 @@ var (
 	ErrConflict = errors.New("document was changed by another writer")
 )
 
-// IfAbsent, given as the ETag to Put, demands that the document does not exist.
+// IfAbsent given as the ETag to Put, demands that the document does not exist.
 const IfAbsent = "-"
 
 // Document is one stored thing.

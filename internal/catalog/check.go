@@ -12,7 +12,7 @@ const (
 	MaxPage       = 1000
 )
 
-// ErrReadOnly: a change was attempted in a View.
+// ErrReadOnly says that a change was attempted in a View.
 var ErrReadOnly = errors.New("transaction is read-only")
 
 // Check says whether doc may be stored: kind, ID and body are there and the

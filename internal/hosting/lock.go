@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInUse: another process holds the lock.
+// ErrInUse says that another process holds the lock.
 var ErrInUse = errors.New("in use by another process")
 
 // Lock takes the lock file at path for this process; the system gives it back

@@ -50,7 +50,7 @@ func OpenFile(path string) (*FileProvider, error) {
 // that was used once must not be lost.
 func makeFile(path string) ([]byte, error) {
 	kek := make([]byte, Size)
-	rand.Read(kek)                                                            //nolint:errcheck // documented never to fail
+	rand.Read(kek)                                                            // documented never to fail
 	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // made with mode 0600
 	if err != nil {
 		return nil, err

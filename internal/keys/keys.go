@@ -49,7 +49,7 @@ func (r *Ring) Ensure(ctx context.Context, repository string) (wrapped []byte, e
 		return wrapped, err
 	}
 	key := make([]byte, Size)
-	rand.Read(key) //nolint:errcheck // documented never to fail
+	rand.Read(key) // documented never to fail
 	if wrapped, err = r.provider.Wrap(ctx, repository, key); err != nil {
 		return nil, fmt.Errorf("wrap the key of repository %s: %w", repository, err)
 	}

@@ -200,7 +200,7 @@ func (w *world) turns(until func() bool) {
 func (w *world) step(job catalog.Job) (again bool) {
 	defer func() {
 		if killed := recover(); killed != nil {
-			if killed != errKilled {
+			if err, ok := killed.(error); !ok || !errors.Is(err, errKilled) {
 				panic(killed)
 			}
 			w.revive()
