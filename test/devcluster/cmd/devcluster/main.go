@@ -43,7 +43,7 @@ func nameFlag(cmd *cobra.Command) *string {
 
 func requireRoot() error {
 	if os.Geteuid() != 0 {
-		return errors.New("this makes namespaces, mounts and loop devices and so needs root; run it with sudo")
+		return errors.New("this works with namespaces, mounts and loop devices and so needs root; run it with sudo")
 	}
 	return nil
 }

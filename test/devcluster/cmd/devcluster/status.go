@@ -16,6 +16,9 @@ func statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "List the clusters of this machine and what belongs to each", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := requireRoot(); err != nil {
+				return err
+			}
 			r := registry.Default()
 			all, err := r.All()
 			if err != nil {

@@ -71,6 +71,9 @@ func kubectlCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "kubectl [--name NAME] ARGS...", Short: "Run kubectl against a cluster", DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := requireRoot(); err != nil {
+				return err
+			}
 			name, rest := splitName(args)
 			c, err := open(name)
 			if err != nil {
