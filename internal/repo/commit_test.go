@@ -15,7 +15,7 @@ import (
 
 func newWriter(t *testing.T, r *repo.Repository, id string) *repo.Writer {
 	t.Helper()
-	w, err := r.NewWriter(t.Context(), repo.WriterOptions{RecoveryPoint: id})
+	w, err := r.NewWriter(t.Context(), repo.WriterOptions{RecoveryPoint: id, PackSize: smallPacks})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,9 @@ import (
 
 const repositoryID = "00112233445566778899aabbccddeeff"
 
+// smallPacks keeps tests light: most of them store little.
+const smallPacks = 1 << 20
+
 var testKey = repo.Key{1, 2, 3}
 
 func point(n int) string { return fmt.Sprintf("%032x", n) }
@@ -49,7 +52,7 @@ func records(n, size int) []repo.Record {
 
 // backup writes one archive and commits it.
 func backup(ctx context.Context, r *repo.Repository, id string, content []repo.Record) (repo.Stats, error) {
-	w, err := r.NewWriter(ctx, repo.WriterOptions{RecoveryPoint: id})
+	w, err := r.NewWriter(ctx, repo.WriterOptions{RecoveryPoint: id, PackSize: smallPacks})
 	if err != nil {
 		return repo.Stats{}, err
 	}

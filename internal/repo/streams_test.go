@@ -96,13 +96,13 @@ func TestRecordsThatAreRefused(t *testing.T) {
 }
 
 func TestOneRecordMoreOrLessStoresLittle(t *testing.T) {
-	content := records(20000, 200)
+	content := records(6000, 200)
 	for name, change := range map[string]func([]repo.Record) []repo.Record{
-		"removed": func(c []repo.Record) []repo.Record { return slices.Delete(c, 7000, 7001) },
+		"removed": func(c []repo.Record) []repo.Record { return slices.Delete(c, 4000, 4001) },
 		"first":   func(c []repo.Record) []repo.Record { return slices.Insert(c, 0, repo.Record{Key: "a"}) },
 		"last":    func(c []repo.Record) []repo.Record { return append(c, repo.Record{Key: "z"}) },
 		"in between": func(c []repo.Record) []repo.Record {
-			return slices.Insert(c, 9000, repo.Record{Key: c[8999].Key + "-x", Value: []byte("new")})
+			return slices.Insert(c, 5000, repo.Record{Key: c[4999].Key + "-x", Value: []byte("new")})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestBlocksThatAreRefused(t *testing.T) {
 }
 
 func TestAnIncrementOfAVolumeStoresBlocksAndPagesThatChanged(t *testing.T) {
-	const size, blocks = 4096, 5000
+	const size, blocks = 4096, 1500
 	image := make([]byte, size*blocks)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range image {

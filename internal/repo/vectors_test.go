@@ -256,7 +256,7 @@ func decodeIndex(v vector, keys *seal.Keys) (any, error) {
 		}
 		found, ok, err := s.Find(e.Name)
 		if err != nil || !ok || found != e.Place {
-			return nil, fmt.Errorf("looked up %+v, %v, %v", found, ok, err)
+			return nil, fmt.Errorf("looked up %+v, %v, %w", found, ok, err)
 		}
 		p := e.Place
 		out[hex.EncodeToString(e.Name[:])] = []any{layout.ID(p.Pack).String(), p.Offset, p.Sealed, p.Start, p.Length}

@@ -25,11 +25,11 @@ func (b *body) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	switch {
 	case b.read == b.size:
-		if err = b.finish(); err != io.EOF {
+		if err = b.finish(); !errors.Is(err, io.EOF) {
 			return 0, err // without the last bytes the server takes nothing
 		}
 		err = nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = b.fail(fmt.Errorf("content ends at %d of %d bytes: %w", b.read, b.size, io.ErrUnexpectedEOF))
 	case err != nil:
 		err = b.fail(err)

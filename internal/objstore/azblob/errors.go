@@ -66,9 +66,10 @@ var errRefused = errors.New("request refused")
 // reader gives a broken body the contract's word.
 type reader struct{ io.ReadCloser }
 
+// Read reads on.
 func (r reader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = kind(err, "read body")
 	}
 	return n, err

@@ -65,6 +65,7 @@ type stoppable struct {
 	r   io.Reader
 }
 
+// Read reads on until the context ends.
 func (s stoppable) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err

@@ -34,7 +34,7 @@ func Open(dir string) (*Store, error) {
 	}
 	s := &Store{root: root}
 	if err := s.sweep(); err != nil {
-		root.Close()
+		_ = root.Close() // the sweep's error says more
 		return nil, err
 	}
 	return s, nil

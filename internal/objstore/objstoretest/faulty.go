@@ -61,10 +61,12 @@ func (f faulty) do(op, name string, call func(Fault) error) error {
 	return fault.After
 }
 
+// Put writes, unless it is to fail.
 func (f faulty) Put(ctx context.Context, name string, r io.Reader, size int64) error {
 	return f.do("put", name, func(Fault) error { return f.store.Put(ctx, name, r, size) })
 }
 
+// Get reads, unless it is to fail or to break off.
 func (f faulty) Get(ctx context.Context, name string, offset, length int64) (body io.ReadCloser, err error) {
 	err = f.do("get", name, func(fault Fault) error {
 		if body, err = f.store.Get(ctx, name, offset, length); err == nil && fault.Tear {
@@ -99,8 +101,10 @@ func (f faulty) tear(ctx context.Context, body *io.ReadCloser, name string, offs
 // torn is where a body breaks off.
 type torn struct{}
 
+// Read breaks off.
 func (torn) Read([]byte) (int, error) { return 0, objstore.ErrUnavailable }
 
+// Stat describes, unless it is to fail.
 func (f faulty) Stat(ctx context.Context, name string) (info objstore.Info, err error) {
 	err = f.do("stat", name, func(Fault) error {
 		info, err = f.store.Stat(ctx, name)
@@ -109,10 +113,12 @@ func (f faulty) Stat(ctx context.Context, name string) (info objstore.Info, err 
 	return info, err
 }
 
+// Delete removes, unless it is to fail.
 func (f faulty) Delete(ctx context.Context, name string) error {
 	return f.do("delete", name, func(Fault) error { return f.store.Delete(ctx, name) })
 }
 
+// List lists, unless it is to fail or to break off.
 func (f faulty) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
 	return func(yield func(objstore.Info, error) bool) {
 		stopped := false

@@ -155,6 +155,7 @@ func testBrokenPut(t *testing.T, s objstore.Store) {
 
 type failing struct{ err error }
 
+// Read fails.
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func testRanges(t *testing.T, s objstore.Store) {
