@@ -50,7 +50,7 @@ func run(ctx context.Context, down bool) error {
 func stateDir() string {
 	dir := os.Getenv("HOLDFAST_DEMO_DIR")
 	if dir == "" {
-		dir = "/var/lib/holdfast-demo"
+		dir = "/srv/holdfast-demo"
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -169,10 +169,10 @@ func (p *player) start(ts *testscript.TestScript, _ bool, _ []string) {
 
 // pods of the parts that may be killed, as namespace and label selector.
 var parts = map[string][2]string{
-	"agent":      {"holdfast", "app.kubernetes.io/component=agent"},
-	"controller": {"holdfast", "app.kubernetes.io/component=controller"},
-	"connector":  {"kube-system", "app.kubernetes.io/component=extension-agent"},
-	"operator":   {"kube-system", "app.kubernetes.io/component=extension-operator"},
+	"agent":      {"holdfast", "app.kubernetes.io/name=holdfast-agent"},
+	"controller": {"holdfast", "app.kubernetes.io/name=holdfast-controller"},
+	"connector":  {"kube-system", "app.kubernetes.io/name=extension-agent"},
+	"operator":   {"kube-system", "app.kubernetes.io/name=extension-operator"},
 }
 
 func (p *player) kill(ts *testscript.TestScript, _ bool, args []string) {

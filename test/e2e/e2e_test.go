@@ -41,7 +41,7 @@ func TestScenarios(t *testing.T) {
 }
 
 func newStand(t *testing.T) *stand.Stand {
-	dir := "/var/lib/holdfast-e2e"
+	dir := "/srv/holdfast-e2e"
 	log, err := openLog(dir)
 	if err != nil {
 		t.Fatal(err)

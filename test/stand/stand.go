@@ -102,7 +102,7 @@ func (s *Stand) Kubectl(ctx context.Context, args ...string) (string, error) {
 	if s.External {
 		return s.Command(ctx, "kubectl", args...)
 	}
-	return s.Devcluster(ctx, append([]string{"kubectl", "--name", s.Name, "--"}, args...)...)
+	return s.Devcluster(ctx, append([]string{"kubectl", "--name", s.Name}, args...)...)
 }
 
 // Admin is what the service leaves for its first administrator.
