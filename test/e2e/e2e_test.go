@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -40,18 +41,33 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
+// newStand takes its place from the environment, so that scenarios can run
+// beside another run: HOLDFAST_E2E_NAME (of the cluster), HOLDFAST_E2E_DIR
+// (state), HOLDFAST_E2E_PORT (the API's; the agents' is the next one).
 func newStand(t *testing.T) *stand.Stand {
-	dir := "/srv/holdfast-e2e"
+	name := setting("HOLDFAST_E2E_NAME", "e2e")
+	dir := setting("HOLDFAST_E2E_DIR", "/srv/holdfast-e2e")
+	port, err := strconv.Atoi(setting("HOLDFAST_E2E_PORT", "9443"))
+	if err != nil {
+		t.Fatalf("HOLDFAST_E2E_PORT: %v", err)
+	}
 	log, err := openLog(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	s, err := stand.New(stand.Options{Name: "e2e", Dir: dir, Port: 9443, Log: log})
+	s, err := stand.New(stand.Options{Name: name, Dir: dir, Port: port, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func setting(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
 }
 
 func openLog(dir string) (*os.File, error) {
