@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"holdfast.dev/holdfast/test/devcluster/build"
 	"holdfast.dev/holdfast/test/devcluster/network"
 	"holdfast.dev/holdfast/test/devcluster/registry"
 )
@@ -115,5 +118,29 @@ func TestPlaceReplacesNothingInUse(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(c.Dir, "bin", "tool")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestANodeThatEndsIsNotWaitedFor has a process in place of a node, which ends.
+func TestANodeThatEndsIsNotWaitedFor(t *testing.T) {
+	c := claimed(t)
+	if err := c.certificates().Write(c.PKI()); err != nil {
+		t.Fatal(err)
+	}
+	brief := exec.Command("sleep", "0.3")
+	if err := brief.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := brief.Process.Pid
+	started, _ := startTime(pid)
+	if err := os.WriteFile(c.pidFile(), fmt.Appendf(nil, "%d %s\n", pid, started), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	go brief.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := c.populate(ctx, pid, Parts{}, build.NewProgress(os.Stderr))
+	if !errors.Is(err, errEnded) || ctx.Err() != nil {
+		t.Fatalf("got %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,13 +26,37 @@ func (c *Cluster) certificates() pki.Cluster {
 		APIServer: c.Plan.APIServer(), APIService: network.APIServiceAddress}
 }
 
+// errEnded says that the node ended while it was waited for.
+var errEnded = errors.New("the node ended")
+
 // populate loads images, applies what every cluster has, and waits until all
-// of it is ready.
+// of it is ready. It gives up at once when the node ends.
 func (c *Cluster) populate(ctx context.Context, pid int, parts Parts, show *build.Progress) (err error) {
 	done := show.Step("waiting for cluster " + c.Name)
 	defer func() { done(err) }()
-	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not ready after %s; see the files in %s", startLimit, c.LogDir()))
-	defer cancel()
+	ctx, stop := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not ready after %s; see the files in %s", startLimit, c.LogDir()))
+	defer stop()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go c.watch(ctx, pid, end)
+	err = c.fill(ctx, pid, parts)
+	if now, pidErr := c.Pid(); err != nil && pidErr == nil && now != pid {
+		return fmt.Errorf("%w; see %s (%w)", errEnded, filepath.Join(c.LogDir(), "node.log"), err)
+	}
+	return err
+}
+
+// watch calls end when process pid is no longer this cluster's node.
+func (c *Cluster) watch(ctx context.Context, pid int, end context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		if now, err := c.Pid(); err == nil && now != pid {
+			end(errEnded)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (c *Cluster) fill(ctx context.Context, pid int, parts Parts) error {
 	api, err := kubeapi.New(c.PKI(), c.Plan.APIServer())
 	if err != nil {
 		return err

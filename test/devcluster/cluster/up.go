@@ -34,10 +34,14 @@ func (c *Cluster) Up(ctx context.Context, parts Parts, show *build.Progress) err
 	if err != nil {
 		return err
 	}
-	if pid == 0 {
-		if pid, err = c.boot(ctx, parts, show); err != nil {
+	if pid != 0 {
+		// A node that was just killed may look alive for a moment.
+		if err := c.populate(ctx, pid, parts, show); !errors.Is(err, errEnded) {
 			return err
 		}
+	}
+	if pid, err = c.boot(ctx, parts, show); err != nil {
+		return err
 	}
 	return c.populate(ctx, pid, parts, show)
 }
