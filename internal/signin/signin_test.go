@@ -139,6 +139,21 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	w.tokenFor(c)
 }
 
+// Terraform's provider reads the token's contents into plain strings.
+func TestClaimsAreStrings(t *testing.T) {
+	w := newWorld(t)
+	c := w.bootstrap()
+	claims := jwt.MapClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(w.tokenFor(c), claims); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"aud": w.URL, "oid": c.ObjectID, "tid": w.TenantID, "appid": c.ClientID, "sub": c.ObjectID} {
+		if claims[name] != want {
+			t.Errorf("%s: %v, not %s", name, claims[name], want)
+		}
+	}
+}
+
 func TestTokens(t *testing.T) {
 	w := newWorld(t)
 	c := w.bootstrap()

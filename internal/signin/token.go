@@ -25,6 +25,9 @@ const maxForm = 16 << 10
 // appid out of them.
 type claims struct {
 	jwt.RegisteredClaims
+	// Audience hides the library's, which is written as a list: clients of ARM
+	// read one string.
+	Audience string `json:"aud"`
 	ObjectID string `json:"oid"`
 	TenantID string `json:"tid"`
 	AppID    string `json:"appid"`
@@ -124,10 +127,10 @@ func (s *Service) issue(w http.ResponseWriter, p servicePrincipal, audience stri
 	now := s.Clock.Now()
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: s.issuer(), Audience: jwt.ClaimStrings{audience}, Subject: p.ObjectID, ID: uuid.NewString(),
+			Issuer: s.issuer(), Subject: p.ObjectID, ID: uuid.NewString(),
 			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(TokenLife)),
 		},
-		ObjectID: p.ObjectID, TenantID: s.TenantID, AppID: p.ClientID, AppName: p.Name, IDType: "app", Version: "2.0",
+		Audience: audience, ObjectID: p.ObjectID, TenantID: s.TenantID, AppID: p.ClientID, AppName: p.Name, IDType: "app", Version: "2.0",
 	})
 	token.Header["kid"] = s.keyID
 	signed, err := token.SignedString(s.Key)

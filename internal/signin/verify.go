@@ -71,11 +71,9 @@ func (s *Service) verify(text string) (claims, error) {
 	} else if err != nil {
 		return claims{}, s.refuse("InvalidAuthenticationToken", "The access token is invalid.")
 	}
-	for _, a := range c.Audience {
-		if _, known := s.audience(a); known {
-			return c, nil
-		}
+	if _, known := s.audience(c.Audience); known {
+		return c, nil
 	}
 	return claims{}, s.refuse("InvalidAuthenticationTokenAudience",
-		"The access token has been obtained for wrong audience or resource '%s'. It should match '%s'.", strings.Join(c.Audience, " "), s.BaseURL)
+		"The access token has been obtained for wrong audience or resource '%s'. It should match '%s'.", c.Audience, s.BaseURL)
 }
