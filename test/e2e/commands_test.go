@@ -35,6 +35,7 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"kill":      p.kill,      // kill service|agent|controller|connector|operator, as kill -9
 		"start":     p.start,     // start service
 		"await":     p.await,     // await DURATION COMMAND...: until kubectl or holdfast succeeds
+		"allow":     p.allow,     // allow ACCOUNT: the extension may write to a storage account
 		"azurite":   p.azurite,   // an Azurite for pods and service; sets AZURITE_URL, AZURITE_ACCOUNT, AZURITE_KEY
 		"keep":      p.keep,      // keep NAME: what was printed last becomes a variable
 		"terraform": p.terraform, // terraform ARGS, with the azurerm provider and the service's endpoints
@@ -211,6 +212,10 @@ func (p *player) await(ts *testscript.TestScript, _ bool, args []string) {
 		return err == nil, err
 	})
 	ts.Check(err)
+}
+
+func (p *player) allow(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(p.AllowStorage(p.ctx, "e2e", args[0]))
 }
 
 func (p *player) keep(ts *testscript.TestScript, _ bool, args []string) {

@@ -61,14 +61,37 @@ func (s *Stand) Setup(ctx context.Context, cluster string) error {
 	if err != nil {
 		return err
 	}
-	return s.all(ctx, "k8s-extension create --name "+Extension+" --extension-type microsoft.dataprotection.kubernetes"+
+	err = s.all(ctx, "k8s-extension create --name "+Extension+" --extension-type microsoft.dataprotection.kubernetes"+
 		" --scope cluster --cluster-type managedClusters --cluster-name "+cluster+" --release-train stable"+
 		" --configuration-settings blobContainer="+cluster+" storageAccount="+Account+
 		" storageAccountResourceGroup="+Group+" storageAccountSubscriptionId="+a.Subscription+
-		" resources.requests.cpu=50m resources.requests.memory=64Mi",
+		" resources.requests.cpu=50m resources.requests.memory=64Mi")
+	if err != nil {
+		return err
+	}
+	if err := s.AllowStorage(ctx, cluster, Account); err != nil {
+		return err
+	}
+	return s.all(ctx,
 		"backup-vault create -l "+Region+" --type SystemAssigned --storage-settings datastore-type=VaultStore type=LocallyRedundant",
 		"backup-policy create -n "+Policy,
 	)
+}
+
+// AllowStorage lets the extension of a cluster write to a storage account.
+func (s *Stand) AllowStorage(ctx context.Context, cluster, account string) error {
+	identity, err := s.Holdfast(ctx, "k8s-extension", "show", "--name", Extension, "--cluster-name", cluster,
+		"--query", "aksAssignedIdentity.principalId", "-o", "tsv")
+	if err != nil {
+		return err
+	}
+	scope, err := s.Holdfast(ctx, "storage", "account", "show", "--name", account, "--query", "id", "-o", "tsv")
+	if err != nil {
+		return err
+	}
+	_, err = s.Holdfast(ctx, "role", "assignment", "create", "--role", "Storage Blob Data Contributor",
+		"--scope", strings.TrimSpace(scope), "--assignee-object-id", strings.TrimSpace(identity))
+	return err
 }
 
 // Protection says what to protect.

@@ -13,19 +13,25 @@ import (
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
 
-// readerRole is the id of the built-in role Reader.
-const readerRole = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+// Ids of built-in roles.
+const (
+	readerRole      = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	contributorRole = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+)
+
+const clusterVersion = "2025-10-01"
 
 const roleVersion = "2022-04-01"
 
-// grants gives a vault's identity the roles that an operation needs, and
-// nothing more.
+// grants gives the identities of vault and cluster the roles that an operation
+// needs, and nothing more.
 type grants struct {
 	c   *console.Console
 	ctx context.Context
 }
 
-// forBackup lets the vault read the cluster and the snapshot resource group.
+// forBackup lets the vault read the cluster and the snapshot resource group,
+// and the cluster keep snapshots in that group.
 func (g grants) forBackup(arg string) error {
 	doc, err := g.c.ReadJSON(arg)
 	if err != nil {
@@ -36,10 +42,10 @@ func (g grants) forBackup(arg string) error {
 	if cluster == "" || group == "" {
 		return console.Usage("the backup instance names no cluster or no snapshot resource group")
 	}
-	return g.readers(cluster, group)
+	return g.give(cluster, group)
 }
 
-// forRestore lets the vault read the target cluster and the snapshots' group.
+// forRestore does the same for the target cluster.
 func (g grants) forRestore(arg, snapshots string) error {
 	doc, err := g.c.ReadJSON(arg)
 	if err != nil {
@@ -51,33 +57,35 @@ func (g grants) forRestore(arg, snapshots string) error {
 	if cluster == "" {
 		return console.Usage("the restore request names no target cluster")
 	}
-	scopes := []string{cluster}
-	if snapshots != "" {
-		scopes = append(scopes, snapshots)
-	}
-	return g.readers(scopes...)
+	return g.give(cluster, snapshots)
 }
 
-func (g grants) readers(scopes ...string) error {
-	principal, err := g.vaultPrincipal()
+// give assigns what is missing; an empty group is left alone.
+func (g grants) give(cluster, group string) error {
+	path, err := g.c.VaultPath()
 	if err != nil {
 		return err
 	}
-	for _, scope := range scopes {
-		if err := g.assign(scope, principal); err != nil {
-			return err
-		}
-		g.c.Say("vault may read %s", scope)
+	vaultID, err := g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
+	if err != nil {
+		return err
 	}
-	return nil
+	if err := g.assign(cluster, vaultID, readerRole); err != nil || group == "" {
+		return err
+	}
+	if err := g.assign(group, vaultID, readerRole); err != nil {
+		return err
+	}
+	clusterID, err := g.principal(cluster, clusterVersion, "holdfast cluster connect")
+	if err != nil {
+		return err
+	}
+	return g.assign(group, clusterID, contributorRole)
 }
 
-func (g grants) vaultPrincipal() (string, error) {
-	path, err := g.c.VaultPath()
-	if err != nil {
-		return "", err
-	}
-	raw, err := g.c.Get(g.ctx, path, vault.Version)
+// principal is the object id of a resource's system identity.
+func (g grants) principal(path, version, remedy string) (string, error) {
+	raw, err := g.c.Get(g.ctx, path, version)
 	if err != nil {
 		return "", err
 	}
@@ -90,14 +98,14 @@ func (g grants) vaultPrincipal() (string, error) {
 		return "", err
 	}
 	if v.Identity.PrincipalID == "" {
-		return "", console.Usage("the vault has no system identity: 'holdfast backup-vault update --type SystemAssigned'")
+		return "", console.Usage("%s has no system identity: run '%s'", console.Last(path), remedy)
 	}
 	return v.Identity.PrincipalID, nil
 }
 
-func (g grants) assign(scope, principal string) error {
+func (g grants) assign(scope, principal, role string) error {
 	body := map[string]any{"properties": map[string]any{
-		"roleDefinitionId": scope + "/providers/Microsoft.Authorization/roleDefinitions/" + readerRole,
+		"roleDefinitionId": scope + "/providers/Microsoft.Authorization/roleDefinitions/" + role,
 		"principalId":      principal, "principalType": "ServicePrincipal"}}
 	path := scope + "/providers/Microsoft.Authorization/roleAssignments/" + uuid.NewString()
 	_, err := g.c.Call(g.ctx, http.MethodPut, path, roleVersion, body)

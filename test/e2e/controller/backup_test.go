@@ -53,14 +53,7 @@ func TestBackupAndDeletion(t *testing.T) {
 	w.gone(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.app}})
 	w.known(handles, true) // the backup outlives the namespace
 
-	deletion := &v1alpha1.RecoveryPointDeletion{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName("second")},
-		Spec: v1alpha1.RecoveryPointDeletionSpec{
-			RunSpec:  v1alpha1.RunSpec{OperationID: "second", GrantSecret: "grant"},
-			Deletion: agentv1.DeleteRecoveryPoint{InstanceID: "instance", RecoveryPointID: point(1)},
-		},
-	}
-	w.create(deletion)
+	deletion := w.remove("second", 1)
 	w.finished(deletion, v1alpha1.PhaseSucceeded)
 	w.known(handles, false)
 	for info, err := range w.repository().Manifests(context.Background()) {

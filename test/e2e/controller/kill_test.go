@@ -12,11 +12,13 @@ import (
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+	"holdfast.dev/holdfast/internal/agent/controller"
 	"holdfast.dev/holdfast/internal/agent/snapshot"
 )
 
@@ -64,6 +66,65 @@ func TestKilledBackupEndsByItself(t *testing.T) {
 			w.known(protected(run.Status.Result.Volumes), true)
 		})
 	}
+}
+
+// TestKilledDeletionEndsByItself kills the controller while the snapshots of a
+// recovery point are on their way out.
+func TestKilledDeletionEndsByItself(t *testing.T) {
+	w := newWorld(t)
+	w.deploy()
+	w.start()
+	for i, moment := range []func(operation string) bool{
+		func(operation string) bool { return len(w.contents(operation)) > 0 },
+		func(operation string) bool { return len(w.objects(operation)) == 2 },
+	} {
+		run := w.backup(fmt.Sprintf("backup-%d", i), i)
+		w.finished(run, v1alpha1.PhaseSucceeded)
+		deletion := w.remove(fmt.Sprintf("deletion-%d", i), i)
+		w.until(time.Minute, "the moment", func() bool { return moment(deletion.Name) })
+		w.kill()
+		w.start()
+		w.finished(deletion, v1alpha1.PhaseSucceeded)
+		w.known(protected(run.Status.Result.Volumes), false)
+		if w.stored(point(i)) > 0 {
+			t.Error("the recovery point is still there")
+		}
+	}
+}
+
+// TestReplicaTakesOver runs two replicas and kills the one that works.
+func TestReplicaTakesOver(t *testing.T) {
+	w := newWorld(t)
+	w.elect = true
+	w.patience = 5 * time.Second
+	w.stuck()
+	w.start()
+	first := w.process
+	w.until(time.Minute, "a leader", func() bool { return w.holder() != "" })
+	w.start() // the second waits
+	leader := w.holder()
+	run := w.backup("taken-over", 1)
+	w.until(time.Minute, "a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
+	if w.holder() != leader {
+		t.Fatal("the lease changed hands for nothing")
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.finished(run, v1alpha1.PhaseSucceeded)
+	if w.holder() == leader {
+		t.Error("nobody took over")
+	}
+}
+
+// holder names the replica that works.
+func (w *world) holder() string {
+	lease := &coordinationv1.Lease{}
+	err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.own, Name: controller.LeaseName}, lease)
+	if err != nil || lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *lease.Spec.HolderIdentity
 }
 
 // TestCancelledBackupLeavesNothing cancels a backup that waits for a driver

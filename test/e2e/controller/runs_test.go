@@ -39,6 +39,20 @@ func (w *world) backup(operation string, n int) *v1alpha1.BackupRun {
 	return run
 }
 
+// remove asks for the end of a recovery point.
+func (w *world) remove(operation string, n int) *v1alpha1.RecoveryPointDeletion {
+	w.t.Helper()
+	run := &v1alpha1.RecoveryPointDeletion{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName(operation)},
+		Spec: v1alpha1.RecoveryPointDeletionSpec{
+			RunSpec:  v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant"},
+			Deletion: agentv1.DeleteRecoveryPoint{InstanceID: "instance", RecoveryPointID: point(n)},
+		},
+	}
+	w.create(run)
+	return run
+}
+
 // finished waits until a run is over and refuses leftovers.
 func (w *world) finished(run interface {
 	client.Object

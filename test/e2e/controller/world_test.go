@@ -10,7 +10,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -21,14 +23,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
@@ -38,6 +44,7 @@ import (
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/location"
 	"holdfast.dev/holdfast/internal/repo"
+	"holdfast.dev/holdfast/test/stand"
 )
 
 // asController, in the environment, makes the test binary be the controller.
@@ -47,13 +54,48 @@ func TestMain(m *testing.M) {
 	if settings := os.Getenv(asController); settings != "" {
 		os.Exit(beController(settings))
 	}
-	os.Exit(m.Run())
+	code, err := withCluster(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// kubeconfig is of the cluster that the tests use.
+var kubeconfig string
+
+// withCluster brings up a cluster of the tests' own, and ends it; or uses the
+// one that HOLDFAST_CLUSTER names, and leaves it.
+func withCluster(run func() int) (int, error) {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "holdfast-controller")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	name, given := os.LookupEnv("HOLDFAST_CLUSTER")
+	s, err := stand.New(stand.Options{Name: cmp.Or(name, "ctl"), Dir: dir, Log: os.Stderr})
+	if err != nil {
+		return 1, err
+	}
+	if err := s.StartCluster(ctx); err != nil {
+		return 1, err
+	}
+	kubeconfig = s.Kubeconfig
+	ctrl.SetLogger(logr.Discard())
+	code := run()
+	if !given {
+		err = s.StopCluster(ctx)
+	}
+	return code, err
 }
 
 // settings is what a controller process is told.
 type settings struct {
 	Kubeconfig, Namespace, Location, TempDir string
 	Patience                                 time.Duration
+	Elect                                    bool // be one of several replicas
 }
 
 func beController(raw string) int {
@@ -76,6 +118,7 @@ func beController(raw string) int {
 		TempDir:   s.TempDir,
 
 		SnapshotPatience: s.Patience,
+		LeaderElection:   s.Elect,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -91,27 +134,24 @@ func open(ctx context.Context, l agentv1.StorageLocation) (objstore.Store, error
 // world is a cluster with a namespace for the controller and one for an
 // application, and a folder as storage location.
 type world struct {
-	t          *testing.T
-	client     client.Client
-	config     *rest.Config
-	kubeconfig string
-	own, app   string
-	bucket     string
-	key        []byte
-	process    *exec.Cmd
-	patience   time.Duration // for one snapshot; zero is the default
+	t        *testing.T
+	client   client.Client
+	config   *rest.Config
+	own, app string
+	bucket   string
+	key      []byte
+	process  *exec.Cmd
+	patience time.Duration // for one snapshot; zero is the default
+	elect    bool          // controllers are replicas of which one works
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	out, err := exec.Command("devcluster", "kubeconfig", "--name", cluster()).Output()
-	if err != nil {
-		t.Fatalf("devcluster kubeconfig (is the cluster up?): %v", err)
-	}
 	name := fmt.Sprintf("ctl%d", time.Now().UnixNano()%1e9)
-	w := &world{t: t, kubeconfig: strings.TrimSpace(string(out)), own: name + "-own", app: name + "-app",
+	w := &world{t: t, own: name + "-own", app: name + "-app",
 		bucket: t.TempDir(), key: bytes.Repeat([]byte{7}, 32)}
-	if w.config, err = clientcmd.BuildConfigFromFlags("", w.kubeconfig); err != nil {
+	var err error
+	if w.config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
 		t.Fatal(err)
 	}
 	w.config.QPS, w.config.Burst = 100, 200
@@ -144,9 +184,6 @@ func (w *world) secret() {
 		Data: map[string][]byte{v1alpha1.GrantKey: grant}})
 }
 
-// cluster is the name of the local cluster to use.
-func cluster() string { return cmp.Or(os.Getenv("HOLDFAST_CLUSTER"), "dev") }
-
 // start runs a controller process.
 func (w *world) start() {
 	w.t.Helper()
@@ -156,7 +193,7 @@ func (w *world) start() {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	told, _ := json.Marshal(settings{w.kubeconfig, w.own, file, dir, w.patience})
+	told, _ := json.Marshal(settings{kubeconfig, w.own, file, dir, w.patience, w.elect})
 	log, err := os.OpenFile(filepath.Join(os.TempDir(), w.own+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		w.t.Fatal(err)
@@ -181,14 +218,22 @@ func (w *world) kill() {
 	w.process.Wait()
 }
 
-// apply runs kubectl apply.
-func (w *world) apply(documents ...string) {
+// apply creates or changes the objects of YAML documents.
+func (w *world) apply(files ...string) {
 	w.t.Helper()
-	for _, document := range documents {
-		command := exec.Command("devcluster", "kubectl", "--kubeconfig", w.kubeconfig, "apply", "-f", "-")
-		command.Stdin = strings.NewReader(document)
-		if out, err := command.CombinedOutput(); err != nil {
-			w.t.Fatalf("apply: %v\n%s", err, out)
+	for _, file := range files {
+		decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(file), 4096)
+		for {
+			object := &unstructured.Unstructured{}
+			if err := decoder.Decode(object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				w.t.Fatal(err)
+			}
+			err := w.client.Apply(context.Background(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"), client.ForceOwnership)
+			if err != nil {
+				w.t.Fatalf("apply %s %s: %v", object.GetKind(), object.GetName(), err)
+			}
 		}
 	}
 }
