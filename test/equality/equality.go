@@ -44,6 +44,13 @@ func Take(ctx context.Context, config *rest.Config, namespace string) (Snapshot,
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	out := Snapshot{}
+	own, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, namespace, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if err := add(own, "", out); err != nil {
+		return nil, err
+	}
 	for _, list := range lists {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
@@ -71,12 +78,19 @@ func take(ctx context.Context, client dynamic.Interface, gvr schema.GroupVersion
 		if ours(item) {
 			continue
 		}
-		data, err := Canonical(item.Object)
-		if err != nil {
+		if err := add(item, gvr.Group, out); err != nil {
 			return err
 		}
-		out[gvr.Group+"/"+item.GetKind()+"/"+item.GetName()] = data
 	}
+	return nil
+}
+
+func add(u *unstructured.Unstructured, group string, out Snapshot) error {
+	data, err := Canonical(u.Object)
+	if err != nil {
+		return err
+	}
+	out[group+"/"+u.GetKind()+"/"+u.GetName()] = data
 	return nil
 }
 
