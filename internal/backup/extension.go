@@ -22,8 +22,8 @@ type Extension struct {
 	Scope *ExtensionScope `json:"scope,omitempty"`
 	// Settings are kept under the names they were sent with.
 	Settings map[string]string `json:"settings"`
-	// Protected settings are write-only.
-	Protected map[string]string `json:"protected,omitempty"`
+	// Protected settings are write-only, each sealed for its SettingOwner.
+	Protected map[string]Sealed `json:"protected,omitempty"`
 	Identity  Identity          `json:"identity,omitzero"` // as declared
 	// ClusterPrincipal is the identity the extension accesses storage with.
 	ClusterPrincipal string            `json:"clusterPrincipal"`
@@ -135,6 +135,9 @@ func (e *Extension) SameAs(old *Extension) bool {
 func (e *Extension) Busy(what string) *Problem {
 	return NewProblem(CodeInvalidTransition, e.ID, "cannot %s while extension %s is %s", what, e.Name(), strings.ToLower(string(e.State)))
 }
+
+// SettingOwner is what the protected setting of that name is bound to.
+func (e *Extension) SettingOwner(name string) string { return Key(e.ID) + " " + name }
 
 // ClusterID returns the id of the cluster the extension is declared on.
 func (e *Extension) ClusterID() string {

@@ -22,8 +22,16 @@ type AccountStore struct {
 	// URL is file:///absolute/folder or https://account.host (Azure Blob).
 	URL         string `json:"url,omitempty"`
 	AccountName string `json:"accountName,omitempty"`
-	AccountKey  string `json:"accountKey,omitempty"` // secret: written, never shown
+	// Key authenticates as the account; sealed for KeyOwner.
+	Key Sealed `json:"sealedKey,omitempty"`
 }
+
+// Sealed is a secret text as documents hold it: sealed by a key of the service
+// and bound to its owner. Empty means that there is none.
+type Sealed []byte
+
+// KeyOwner is what the account's sealed key is bound to.
+func (a StorageAccount) KeyOwner() string { return Key(a.ID) }
 
 // Container is one container of a storage account.
 type Container struct {
@@ -92,13 +100,13 @@ func (a StorageAccount) Check() *Problem {
 func (s AccountStore) check() *Problem {
 	const target = "properties.holdfastStore"
 	switch {
-	case s == AccountStore{}:
+	case s.URL == "" && s.AccountName == "" && len(s.Key) == 0:
 		return nil
 	case strings.HasPrefix(s.URL, "file:///"):
 		return s.checkFolder(target)
 	case !strings.HasPrefix(s.URL, "https://") && !strings.HasPrefix(s.URL, "http://"):
 		return Invalid(target+".url", "store URL %q must begin with file:///, https:// or http://", s.URL)
-	case s.AccountName == "" || s.AccountKey == "":
+	case s.AccountName == "" || len(s.Key) == 0:
 		return Invalid(target, "a store at %s needs accountName and accountKey", s.URL)
 	default:
 		return nil
@@ -112,7 +120,7 @@ func (s AccountStore) checkFolder(target string) *Problem {
 	if folder == "/" || path.Clean(folder) != strings.TrimSuffix(folder, "/") {
 		return Invalid(target+".url", "store URL %q must name a folder by its plain absolute path", s.URL)
 	}
-	if s.AccountName != "" || s.AccountKey != "" {
+	if s.AccountName != "" || len(s.Key) > 0 {
 		return Invalid(target, "a folder needs no accountName and no accountKey")
 	}
 	return nil

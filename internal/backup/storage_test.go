@@ -20,9 +20,9 @@ func TestAccountCheck(t *testing.T) {
 		"folder":            {func(a *StorageAccount) { a.Store.URL = "file:///data/x" }, ""},
 		"root folder":       {func(a *StorageAccount) { a.Store.URL = "file:///" }, "url"},
 		"wandering folder":  {func(a *StorageAccount) { a.Store.URL = "file:///data/../etc" }, "url"},
-		"folder with a key": {func(a *StorageAccount) { a.Store = AccountStore{"file:///data/x", "a", "k"} }, "holdfastStore"},
-		"azure":             {func(a *StorageAccount) { a.Store = AccountStore{"https://a.host", "a", "k"} }, ""},
-		"azure without key": {func(a *StorageAccount) { a.Store = AccountStore{"https://a.host", "a", ""} }, "holdfastStore"},
+		"folder with a key": {func(a *StorageAccount) { a.Store = AccountStore{"file:///data/x", "a", Sealed("k")} }, "holdfastStore"},
+		"azure":             {func(a *StorageAccount) { a.Store = AccountStore{"https://a.host", "a", Sealed("k")} }, ""},
+		"azure without key": {func(a *StorageAccount) { a.Store = AccountStore{"https://a.host", "a", nil} }, "holdfastStore"},
 		"ftp":               {func(a *StorageAccount) { a.Store.URL = "ftp://a" }, "url"},
 	} {
 		a := goodAccount()

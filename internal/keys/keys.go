@@ -1,6 +1,7 @@
 // Package keys keeps the data keys of repositories: 32 random bytes each, made
 // at first use, stored in the catalog only as wrapped by a key provider. To
-// destroy the wrapped key is to destroy the data.
+// destroy the wrapped key is to destroy the data. By the same provider it seals
+// the other secrets that documents hold.
 package keys
 
 import (

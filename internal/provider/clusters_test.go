@@ -131,6 +131,37 @@ func TestExtensionLife(t *testing.T) {
 	w.must(204, "DELETE", extAt, "")
 }
 
+// TestProtectedSettings are sealed in the document, and the same ones declared
+// again start nothing.
+func TestProtectedSettings(t *testing.T) {
+	t.Parallel()
+	w := prepare(t)
+	body := strings.Replace(extBody, `"configurationSettings"`, `"configurationProtectedSettings":{"a":"hidden1"},"configurationSettings"`, 1)
+	for range 2 {
+		w.do("owner", "PUT", extAt, body)
+		w.finish()
+	}
+	w.must(200, "PUT", extAt, body)
+	w.must(200, "PATCH", extAt, `{"properties":{"configurationProtectedSettings":{"a":"hidden1"}}}`)
+	if work := w.work(); len(work) != 0 {
+		t.Errorf("the same settings again started %v", work)
+	}
+	w.must(200, "PATCH", extAt, `{"properties":{"configurationProtectedSettings":{"b":"hidden2"}}}`)
+	w.update(func(tx catalog.Tx) error {
+		e, err := inventory.Extensions.Get(tx, extAt)
+		if err != nil {
+			return err
+		}
+		for name, want := range map[string]string{"a": "hidden1", "b": "hidden2"} {
+			sealed := e.Protected[name]
+			if got, err := w.secrets.Open(t.Context(), e.SettingOwner(name), sealed); got != want || strings.Contains(string(sealed), "hidden") {
+				t.Errorf("setting %s = %q (%q), %v", name, got, sealed, err)
+			}
+		}
+		return nil
+	})
+}
+
 // TestExtensionShortNames takes what the command line of Azure sends.
 func TestExtensionShortNames(t *testing.T) {
 	t.Parallel()
@@ -231,10 +262,13 @@ func TestStorageWithAStoreOfItsOwn(t *testing.T) {
 	}
 	w.update(func(tx catalog.Tx) error {
 		account, err := inventory.Accounts.Get(tx, accountAt)
-		if err == nil && account.Store.AccountKey != "c2VjcmV0LWtleQ==" {
-			t.Error("the key was lost by a PUT without it")
+		if err != nil {
+			return err
 		}
-		return err
+		if key, err := w.secrets.Open(t.Context(), account.KeyOwner(), account.Store.Key); key != "c2VjcmV0LWtleQ==" {
+			t.Errorf("the key was lost by a PUT without it: %q, %v", key, err)
+		}
+		return nil
 	})
 	for url, code := range map[string]string{"file:///etc": "UserErrorStoreFolderNotAllowed", "file://" + w.root + "/../x": "BMSUserErrorInvalidInput"} {
 		a := w.must(400, "PUT", accountAt+"2", `{"location":"eastus","sku":{"name":"Standard_LRS"},"kind":"StorageV2","properties":{"holdfastStore":{"url":"`+url+`"}}}`)

@@ -68,6 +68,17 @@ func (p *Provider) putExtension(ctx context.Context, r *arm.Request) (*arm.Respo
 		return nil, err
 	}
 	e.ID = r.ID.String()
+	old, err := existing(p.readExtension(ctx, r))
+	if err != nil {
+		return nil, err
+	}
+	var have map[string]backup.Sealed
+	if old != nil {
+		have = old.Protected
+	}
+	if e.Protected, err = p.sealSettings(ctx, e, in.Properties.ConfigurationProtectedSettings, have); err != nil {
+		return nil, err
+	}
 	return p.declareExtension(ctx, r, e)
 }
 
@@ -84,6 +95,11 @@ func (p *Provider) patchExtension(ctx context.Context, r *arm.Request) (*arm.Res
 	e := *old
 	if in.Properties != nil {
 		patchSettings(&e, in.Properties)
+		changes, err := p.sealSettings(ctx, &e, in.Properties.ConfigurationProtectedSettings, old.Protected)
+		if err != nil {
+			return nil, err
+		}
+		e.Protected = overlay(old.Protected, changes)
 	}
 	return p.declareExtension(ctx, r, &e)
 }

@@ -1,13 +1,12 @@
 package provider
 
 import (
-	"maps"
-
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/backup"
 )
 
-// extensionFrom reads an extension; the domain checks what it means.
+// extensionFrom reads an extension but for its protected settings; the domain
+// checks what it means.
 func extensionFrom(in v1.Extension) (*backup.Extension, error) {
 	props := in.Properties
 	if props == nil {
@@ -19,8 +18,7 @@ func extensionFrom(in v1.Extension) (*backup.Extension, error) {
 	}
 	e := &backup.Extension{
 		Type: props.ExtensionType, AutoUpgradeMinor: props.AutoUpgradeMinorVersion, ReleaseTrain: props.ReleaseTrain,
-		Version: props.Version, Settings: props.ConfigurationSettings, Protected: props.ConfigurationProtectedSettings,
-		Identity: identity,
+		Version: props.Version, Settings: props.ConfigurationSettings, Identity: identity,
 	}
 	if s := props.Scope; s != nil {
 		e.Scope = &backup.ExtensionScope{}
@@ -34,8 +32,8 @@ func extensionFrom(in v1.Extension) (*backup.Extension, error) {
 	return e, nil
 }
 
-// patchSettings applies a PATCH: settings replace those of the same name,
-// under whichever of its names.
+// patchSettings applies a PATCH but for the protected settings: settings
+// replace those of the same name, under whichever of its names.
 func patchSettings(e *backup.Extension, in *v1.ExtensionProperties) {
 	if in.AutoUpgradeMinorVersion != nil {
 		e.AutoUpgradeMinor = in.AutoUpgradeMinorVersion
@@ -47,14 +45,6 @@ func patchSettings(e *backup.Extension, in *v1.ExtensionProperties) {
 		e.Version = in.Version
 	}
 	e.Settings = backup.MergeSettings(e.Settings, in.ConfigurationSettings)
-	if in.ConfigurationProtectedSettings != nil {
-		merged := maps.Clone(e.Protected)
-		if merged == nil {
-			merged = map[string]string{}
-		}
-		maps.Copy(merged, in.ConfigurationProtectedSettings)
-		e.Protected = merged
-	}
 }
 
 // extensionTo shows an extension. Protected settings are shown as names

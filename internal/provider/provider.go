@@ -25,6 +25,7 @@ type Config struct {
 	TenantID string // shown in identities
 	Buckets  Buckets
 	Tokens   Tokens
+	Secrets  Sealer
 	// AgentAddress is what connectors call, https://host:port; ServiceCA is the
 	// PEM they trust it by.
 	AgentAddress string

@@ -57,8 +57,11 @@ func (p *Provider) putAccount(ctx context.Context, r *arm.Request) (*arm.Respons
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	a := accountFrom(in)
-	err := p.Store.Update(ctx, func(tx catalog.Tx) error { return p.storeAccount(tx, r, a) })
+	a, err := p.accountFrom(ctx, r, in)
+	if err != nil {
+		return nil, err
+	}
+	err = p.Store.Update(ctx, func(tx catalog.Tx) error { return p.storeAccount(tx, r, a) })
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +77,8 @@ func (p *Provider) storeAccount(tx catalog.Tx, r *arm.Request, a *backup.Storage
 		return err
 	}
 	stamp(&a.Meta, baseOf(old), r, p.Clock.Now())
-	if old != nil && a.Store.AccountKey == "" && a.Store.URL == old.Store.URL {
-		a.Store.AccountKey = old.Store.AccountKey // it is never shown, so it is not sent back
+	if old != nil && len(a.Store.Key) == 0 && a.Store.URL == old.Store.URL {
+		a.Store.Key = old.Store.Key // it is never shown, so it is not sent back
 	}
 	if err := refuse(a.Check()); err != nil {
 		return err
@@ -130,20 +133,22 @@ func (p *Provider) deleteAccount(ctx context.Context, r *arm.Request) (*arm.Resp
 	}))
 }
 
-func accountFrom(in v1.StorageAccount) *backup.StorageAccount {
-	a := &backup.StorageAccount{Kind: in.Kind}
-	a.Location, a.Tags = plainLocation(in.Location), in.Tags
+// accountFrom reads an account and seals its key.
+func (p *Provider) accountFrom(ctx context.Context, r *arm.Request, in v1.StorageAccount) (a *backup.StorageAccount, err error) {
+	a = &backup.StorageAccount{Kind: in.Kind}
+	a.ID, a.Location, a.Tags = r.ID.String(), plainLocation(in.Location), in.Tags
 	if in.SKU != nil {
 		a.SKU = in.SKU.Name
 	}
 	if in.Properties == nil {
-		return a
+		return a, nil
 	}
 	a.AccessTier = in.Properties.AccessTier
 	if s := in.Properties.HoldfastStore; s != nil {
-		a.Store = backup.AccountStore{URL: s.URL, AccountName: s.AccountName, AccountKey: s.AccountKey}
+		a.Store = backup.AccountStore{URL: s.URL, AccountName: s.AccountName}
+		a.Store.Key, err = p.Secrets.Seal(ctx, a.KeyOwner(), s.AccountKey)
 	}
-	return a
+	return a, err
 }
 
 // accountTo shows an account without its key.

@@ -28,6 +28,7 @@ import (
 	"holdfast.dev/holdfast/internal/catalog/catalogtest"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/operations"
 	"holdfast.dev/holdfast/internal/provider"
 	"holdfast.dev/holdfast/internal/provider/buckets"
@@ -59,6 +60,8 @@ type world struct {
 	store *catalogtest.Memory
 	clock *clock.Manual
 	root  string // of the stores
+
+	secrets *keys.Sealer
 }
 
 func newWorld(t *testing.T) *world {
@@ -66,9 +69,14 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, store: catalogtest.NewMemory(), root: t.TempDir(),
 		clock: clock.NewManual(time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC))}
 	platform := provider.NewPlatform(w.store, w.clock, tenant)
+	kek, err := keys.OpenFile(filepath.Join(t.TempDir(), "kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.secrets = keys.NewSealer(kek)
 	product := provider.New(provider.Config{
-		Store: w.store, Clock: w.clock, TenantID: tenant, Buckets: buckets.Buckets{Root: "file://" + w.root},
-		Tokens: w, AgentAddress: "https://agents:9443", ServiceCA: "PEM", Folders: []string{w.root},
+		Store: w.store, Clock: w.clock, TenantID: tenant, Buckets: buckets.Buckets{Root: "file://" + w.root, Secrets: w.secrets},
+		Secrets: w.secrets, Tokens: w, AgentAddress: "https://agents:9443", ServiceCA: "PEM", Folders: []string{w.root},
 	})
 	server, err := arm.New(arm.Config{
 		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),

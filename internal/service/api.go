@@ -6,13 +6,14 @@ import (
 
 	"holdfast.dev/holdfast/internal/arm"
 	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/provider"
 	"holdfast.dev/holdfast/internal/provider/buckets"
 	"holdfast.dev/holdfast/internal/signin"
 )
 
 // api builds the public API: sign-in in front, the resources behind it.
-func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.Tokens) (http.Handler, error) {
+func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.Tokens, secrets *keys.Sealer) (http.Handler, error) {
 	tenant, err := signin.EnsureTenant(ctx, s.store, "")
 	if err != nil {
 		return nil, err
@@ -30,8 +31,8 @@ func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.T
 	}
 	platform := provider.NewPlatform(s.store, s.Clock, tenant)
 	product := provider.New(provider.Config{
-		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot},
-		Tokens: tokens, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders,
+		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot, Secrets: secrets},
+		Tokens: tokens, Secrets: secrets, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders,
 	})
 	server, err := arm.New(arm.Config{
 		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io/fs"
 	"net/http"
 	"os"
@@ -51,7 +52,10 @@ func TestLoop(t *testing.T) {
 	if job["status"] != "Completed" || len(cluster.restored) != 1 || cluster.restored[0] != points[0]+" to shop2" {
 		t.Fatalf("restore job = %v, cluster restored %v", job, cluster.restored)
 	}
-	checkNoKeyInClear(t, w.dir, cluster.keys)
+	if len(cluster.keys) == 0 {
+		t.Fatal("no data key was handed out")
+	}
+	checkNothingInClear(t, w.dir, append(cluster.keys, []byte(storeKey), []byte(protectedSetting)))
 
 	w.must(http.MethodDelete, w.instance, nil)
 	if _, err := w.try(http.MethodGet, w.instance, nil); !client.IsNotFound(err) {
@@ -66,20 +70,18 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// checkNoKeyInClear looks for data keys in every file of the service.
-func checkNoKeyInClear(t *testing.T, dir string, keys [][]byte) {
+// checkNothingInClear looks for secrets, plain and as JSON writes bytes, in
+// every file of the service.
+func checkNothingInClear(t *testing.T, dir string, secrets [][]byte) {
 	t.Helper()
-	if len(keys) == 0 {
-		t.Fatal("no data key was handed out")
-	}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		for _, key := range keys {
-			if bytes.Contains(content, key) {
-				t.Errorf("%s holds a data key in clear", path)
+		for _, secret := range secrets {
+			if bytes.Contains(content, secret) || bytes.Contains(content, []byte(base64.StdEncoding.EncodeToString(secret))) {
+				t.Errorf("%s holds the secret %q in clear", path, secret)
 			}
 		}
 		return err

@@ -85,10 +85,11 @@ func (s *Service) wire(ctx context.Context) error {
 		return err
 	}
 	tokens := enrolments{agentcert.Enrolments{Clock: s.Clock}}
+	secrets := keys.NewSealer(kek)
 	bell := &agentops.Bell{}
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
-		Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
+		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
 	})
 	engine, err := jobs.NewSQLiteEngine(s.db.Write, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *Service) wire(ctx context.Context) error {
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow,
 		Registrar: registrar{s.store, authority, tokens, s.ca},
 	})
-	api, err := s.api(ctx, root, tokens)
+	api, err := s.api(ctx, root, tokens, secrets)
 	if err != nil {
 		return err
 	}

@@ -148,6 +148,12 @@ func (w *world) refused(code, method, path string, body any) {
 	}
 }
 
+// Secrets that the tests hand in.
+const (
+	storeKey         = "c3RvcmVrZXktYWJjZGVmZ2hpamtsbW5vcA=="
+	protectedSetting = "correct-horse-battery"
+)
+
 // object is a shorthand for JSON.
 type object = map[string]any
 
@@ -159,6 +165,8 @@ func (w *world) furnish() {
 	w.must(http.MethodPut, w.cluster, object{"location": "local", "identity": object{"type": "SystemAssigned"}})
 	w.must(http.MethodPut, w.account, object{"location": "local", "kind": "StorageV2", "sku": object{"name": "Standard_LRS"}})
 	w.must(http.MethodPut, w.container, object{"properties": object{}})
+	w.must(http.MethodPut, w.account+"2", object{"location": "local", "kind": "StorageV2", "sku": object{"name": "Standard_LRS"},
+		"properties": object{"holdfastStore": object{"url": "https://127.0.0.1:1", "accountName": "azure", "accountKey": storeKey}}})
 	w.must(http.MethodPut, w.vault, object{"location": "local", "identity": object{"type": "SystemAssigned"},
 		"properties": object{"storageSettings": []any{object{"datastoreType": "VaultStore", "type": "LocallyRedundant"}}}})
 	w.must(http.MethodPut, w.policy, json.RawMessage(policyBody))
@@ -170,7 +178,8 @@ func (w *world) furnish() {
 func (w *world) declareExtension() object {
 	w.t.Helper()
 	w.must(http.MethodPut, w.extension, object{"identity": object{"type": "SystemAssigned"}, "properties": object{
-		"extensionType": "Microsoft.DataProtection.Kubernetes",
+		"extensionType":                  "Microsoft.DataProtection.Kubernetes",
+		"configurationProtectedSettings": object{"password": protectedSetting},
 		"configurationSettings": object{"blobContainer": "prod", "storageAccount": "operational",
 			"storageAccountResourceGroup": "rg", "storageAccountSubscriptionId": w.admin.Subscription}}})
 	return w.must(http.MethodGet, w.extension, nil)

@@ -96,25 +96,22 @@ func (w *Workflow) grant(ctx context.Context, r refs, grant *agentv1.RepositoryG
 
 func (w *Workflow) completeRestore(ctx context.Context, r refs, spec *agentv1.Restore) error {
 	if r.Container != "" {
-		err := w.Store.View(ctx, func(tx catalog.Tx) error {
-			at, err := w.locate(tx, r.Container)
-			spec.Location = &at
-			return err
-		})
+		at, err := w.locate(ctx, r.Container)
 		if err != nil {
 			return err
 		}
+		spec.Location = &at
 	}
 	return w.grant(ctx, r, &spec.Repository)
 }
 
 // completeInstall issues the token with which the extension's agent enrols.
-func (w *Workflow) completeInstall(ctx context.Context, o agentops.Operation, r refs, spec *agentv1.InstallExtension) error {
+func (w *Workflow) completeInstall(ctx context.Context, o agentops.Operation, r refs, spec *agentv1.InstallExtension) (err error) {
 	spec.AgentAddress, spec.ServiceCA = w.AgentAddress, w.ServiceCA
+	if spec.Location, err = w.locate(ctx, r.Container); err != nil {
+		return err
+	}
 	return w.Store.Update(ctx, func(tx catalog.Tx) (err error) {
-		if spec.Location, err = w.locate(tx, r.Container); err != nil {
-			return err
-		}
 		spec.Token, _, err = w.Enrolments.IssueEnrolment(tx, o.ClusterID, string(agentv1.RoleExtension))
 		return err
 	})

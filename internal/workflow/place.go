@@ -32,20 +32,23 @@ type wrappedKey struct {
 }
 
 // locate returns where a container really lies. Its key must stay in memory.
-func (w *Workflow) locate(tx catalog.Tx, containerID string) (agentv1.StorageLocation, error) {
-	account, err := inventory.Accounts.Get(tx, backup.AccountOfContainer(containerID))
+func (w *Workflow) locate(ctx context.Context, containerID string) (agentv1.StorageLocation, error) {
+	var account *backup.StorageAccount
+	err := w.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		account, err = inventory.Accounts.Get(tx, backup.AccountOfContainer(containerID))
+		return err
+	})
 	if errors.Is(err, catalog.ErrNotFound) {
 		return agentv1.StorageLocation{}, backup.NewProblem(backup.CodeNoDefaultLocation, containerID, "the storage account of container %s does not exist", containerID)
 	}
 	if err != nil {
 		return agentv1.StorageLocation{}, err
 	}
+	key, err := w.Secrets.Open(ctx, account.KeyOwner(), account.Store.Key)
 	container := backup.Container{Meta: backup.Meta{ID: containerID}}
 	return agentv1.StorageLocation{
-		URL:     account.ContainerURL(w.StorageRoot, container.Name()),
-		Account: account.Store.AccountName,
-		Key:     account.Store.AccountKey,
-	}, nil
+		URL: account.ContainerURL(w.StorageRoot, container.Name()), Account: account.Store.AccountName, Key: key,
+	}, err
 }
 
 // prepare makes sure that the backup storage location of an instance's
@@ -80,13 +83,13 @@ func (w *Workflow) prepare(ctx context.Context, i *backup.Instance) error {
 
 // locationOf returns the backup storage location of a cluster.
 func (w *Workflow) locationOf(ctx context.Context, clusterID string) (containerID string, at agentv1.StorageLocation, err error) {
-	err = w.Store.View(ctx, func(tx catalog.Tx) error {
-		if containerID, err = containerOf(tx, clusterID); err != nil {
-			return err
-		}
-		at, err = w.locate(tx, containerID)
+	err = w.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		containerID, err = containerOf(tx, clusterID)
 		return err
 	})
+	if err == nil {
+		at, err = w.locate(ctx, containerID)
+	}
 	return containerID, at, err
 }
 

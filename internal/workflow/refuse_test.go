@@ -229,6 +229,50 @@ func TestSecretsStayOutOfTheCatalog(t *testing.T) {
 	}
 }
 
+// The key of a store is sealed in the catalog and opened for whoever claims.
+func TestStoreKeyIsOpenedForTheClaim(t *testing.T) {
+	w := newWorld(t)
+	w.update(func(tx catalog.Tx) error {
+		account, err := inventory.Accounts.Get(tx, accountID)
+		if err != nil {
+			return err
+		}
+		account.Store = backup.AccountStore{URL: "https://acct.example", AccountName: "acct"}
+		if account.Store.Key, err = w.seal.Seal(t.Context(), account.KeyOwner(), "sesame"); err != nil {
+			return err
+		}
+		e, err := inventory.Extensions.Get(tx, extID)
+		if err != nil {
+			return err
+		}
+		e.State, e.OperationID = backup.StateCreating, "op"
+		return errors.Join(w.operation(tx, "op"), inventory.Accounts.Put(tx, account), inventory.Extensions.Put(tx, e),
+			inventory.Enqueue(tx, backup.Work{Kind: backup.WorkInstallExtension, Subject: extID, OperationID: "op"}))
+	})
+	var told agentv1.StorageLocation
+	w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
+		var spec agentv1.InstallExtension
+		if err := json.Unmarshal(o.Spec, &spec); err != nil {
+			t.Fatal(err)
+		}
+		told = spec.Location
+		return succeed(o)
+	}
+	w.turns(func() bool { return len(w.asked) == 1 })
+	if want := (agentv1.StorageLocation{URL: "https://acct.example/box", Account: "acct", Key: "sesame"}); told != want {
+		t.Fatalf("the connector was told %+v", told)
+	}
+	w.view(func(tx catalog.Tx) error {
+		docs, err := tx.List(catalog.Query{Kind: "agentoperation"})
+		for _, doc := range docs {
+			if strings.Contains(string(doc.Body), "sesame") {
+				t.Error("an operation's document holds the key of a store")
+			}
+		}
+		return err
+	})
+}
+
 func TestExtension(t *testing.T) {
 	start := func(w *world, kind backup.WorkKind, state backup.ProvisioningState, force bool) {
 		w.update(func(tx catalog.Tx) error {

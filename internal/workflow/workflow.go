@@ -41,6 +41,7 @@ type Config struct {
 	Log        *slog.Logger
 	Bell       *agentops.Bell // rung when an operation was posted
 	Keys       *keys.Ring
+	Secrets    *keys.Sealer
 	Enrolments Enrolments
 	// StorageRoot is the store of accounts that name none, as a file:/// URL.
 	StorageRoot string

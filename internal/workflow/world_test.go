@@ -48,6 +48,7 @@ type world struct {
 	clock *clock.Manual
 	root  string
 	ring  *keys.Ring
+	seal  *keys.Sealer
 	flow  *workflow.Workflow
 	queue []catalog.Job
 	// answer is what the cluster does with an operation; nil lets it succeed.
@@ -63,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.ring = keys.NewRing(w.store, provider)
+	w.ring, w.seal = keys.NewRing(w.store, provider), keys.NewSealer(provider)
 	w.revive()
 	if err := os.MkdirAll(filepath.Join(w.root, "acct", "box"), 0o700); err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) revive() {
 	w.flow = workflow.New(workflow.Config{
 		Store: w.face, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: &agentops.Bell{}, Keys: w.ring,
-		Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
+		Secrets: w.seal, Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
 	})
 }
 

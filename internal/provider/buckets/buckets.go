@@ -15,26 +15,41 @@ type Buckets struct {
 	// Root is the folder, as a file URL, in which accounts without a store of
 	// their own lie.
 	Root string
+	// Secrets opens the keys of accounts.
+	Secrets Opener
+}
+
+// Opener opens a secret that was sealed for its owner.
+type Opener interface {
+	Open(ctx context.Context, owner string, sealed []byte) (secret string, err error)
 }
 
 // Create makes the container; one that exists is no error.
 func (b Buckets) Create(ctx context.Context, account backup.StorageAccount, container string) error {
-	return location.Create(ctx, b.locate(account, container))
+	at, err := b.locate(ctx, account, container)
+	if err != nil {
+		return err
+	}
+	return location.Create(ctx, at)
 }
 
 // Empty says whether the container has no objects; provider.ErrNoContainer
 // when it does not exist.
 func (b Buckets) Empty(ctx context.Context, account backup.StorageAccount, container string) (bool, error) {
-	state, err := location.Probe(ctx, b.locate(account, container))
+	at, err := b.locate(ctx, account, container)
+	if err != nil {
+		return false, err
+	}
+	state, err := location.Probe(ctx, at)
 	if err == nil && !state.Exists {
 		err = fmt.Errorf("%w: %s of account %s", provider.ErrNoContainer, container, account.Name())
 	}
 	return state.Empty, err
 }
 
-func (b Buckets) locate(account backup.StorageAccount, container string) location.Location {
+func (b Buckets) locate(ctx context.Context, account backup.StorageAccount, container string) (location.Location, error) {
+	key, err := b.Secrets.Open(ctx, account.KeyOwner(), account.Store.Key)
 	return location.Location{
-		URL:     account.ContainerURL(b.Root, container),
-		Account: account.Store.AccountName, Key: account.Store.AccountKey,
-	}
+		URL: account.ContainerURL(b.Root, container), Account: account.Store.AccountName, Key: key,
+	}, err
 }

@@ -7,12 +7,38 @@ import (
 	"testing"
 
 	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/provider"
 )
 
+func sealer(t *testing.T) *keys.Sealer {
+	t.Helper()
+	kek, err := keys.OpenFile(filepath.Join(t.TempDir(), "kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys.NewSealer(kek)
+}
+
+func TestKeyIsOpened(t *testing.T) {
+	b := Buckets{Secrets: sealer(t)}
+	account := backup.StorageAccount{Meta: backup.Meta{ID: "/a"}, Store: backup.AccountStore{URL: "https://a.host", AccountName: "a"}}
+	var err error
+	if account.Store.Key, err = b.Secrets.(*keys.Sealer).Seal(t.Context(), account.KeyOwner(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := b.locate(t.Context(), account, "box"); err != nil || at.Key != "k" || at.URL != "https://a.host/box" {
+		t.Fatalf("located %+v, %v", at, err)
+	}
+	account.ID = "/b" // a document that was copied
+	if _, err := b.locate(t.Context(), account, "box"); err == nil {
+		t.Fatal("the key of one account was opened for another")
+	}
+}
+
 func TestFolderOfAnAccount(t *testing.T) {
 	root := t.TempDir()
-	b := Buckets{Root: "file://" + root}
+	b := Buckets{Root: "file://" + root, Secrets: sealer(t)}
 	account := backup.StorageAccount{Meta: backup.Meta{ID: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/acct"}}
 
 	if _, err := b.Empty(t.Context(), account, "one"); !errors.Is(err, provider.ErrNoContainer) {
