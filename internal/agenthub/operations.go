@@ -113,7 +113,7 @@ func (h *Hub) end(ctx context.Context, id, token string, problem agentv1.Problem
 func (h *Hub) release(ctx context.Context, id, token string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
-	return h.Store.Update(ctx, func(tx catalog.Tx) error { return agentops.Release(tx, id, token) })
+	return h.Store.Update(ctx, func(tx catalog.Tx) error { return agentops.Release(tx, h.Clock.Now(), id, token) })
 }
 
 // extend renews a lease.

@@ -107,18 +107,30 @@ func Get(tx catalog.Tx, id string) (Operation, error) {
 	return decode(doc)
 }
 
-// Cancel asks for an operation to be called off. One that nobody works on
-// ends at once; else its worker is told when it extends its lease.
+// CancelGrace is how long an operation that is called off is still offered
+// after its lease has run out.
+const CancelGrace = 2 * time.Minute
+
+// Cancel asks for an operation to be called off; repeat it until the operation
+// has ended. One that nobody ever took ends at once. Else its worker is told
+// when it extends its lease. When the worker is silent, the operation is
+// offered again for a while, so that the next one stops what is under way in
+// the cluster; then it ends.
 func Cancel(tx catalog.Tx, now time.Time, id string) error {
 	o, err := Get(tx, id)
-	if err != nil || o.State == Finished || (o.CancelRequested && o.held(now)) {
+	if err != nil || o.State == Finished {
 		return err
 	}
+	told := o.CancelRequested
 	o.CancelRequested = true
-	if !o.held(now) {
+	switch {
+	case o.Attempts == 0 || now.Sub(o.LeaseExpires) >= CancelGrace:
 		return end(tx, now, o, agentv1.FinishRequest{Outcome: agentv1.OutcomeCancelled})
+	case told:
+		return nil
+	default:
+		return put(tx, o)
 	}
-	return put(tx, o)
 }
 
 // GiveUp ends an operation for the worker, who then has lost its lease. An

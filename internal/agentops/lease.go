@@ -37,13 +37,15 @@ func Claim(tx catalog.Tx, now time.Time, line string) (o Operation, token string
 	return o, token, true, put(tx, o)
 }
 
-// Release gives an operation back that could not be handed over.
-func Release(tx catalog.Tx, id, token string) error {
+// Release gives an operation back that could not be handed over: as if it had
+// not been claimed.
+func Release(tx catalog.Tx, now time.Time, id, token string) error {
 	o, err := owned(tx, id, token)
 	if err != nil || o.State == Finished {
 		return err
 	}
-	o.State, o.LeaseHash, o.LeaseExpires = Pending, "", time.Time{}
+	o.State, o.LeaseHash, o.LeaseExpires = Pending, "", now.UTC()
+	o.Attempts--
 	return put(tx, o)
 }
 

@@ -149,7 +149,7 @@ func TestCancelAndGiveUp(t *testing.T) {
 		id, token := q.claim(begin)
 		tokens[id] = token
 	}
-	if err := q.update(func(tx catalog.Tx) error { return agentops.Release(tx, "pending", tokens["pending"]) }); err != nil {
+	if err := q.update(func(tx catalog.Tx) error { return agentops.Release(tx, begin, "pending", tokens["pending"]) }); err != nil {
 		t.Fatal(err)
 	}
 	err := q.update(func(tx catalog.Tx) error {
@@ -167,6 +167,50 @@ func TestCancelAndGiveUp(t *testing.T) {
 	}
 	if err := q.finish(begin, "late", tokens["late"], agentv1.OutcomeSucceeded); !errors.Is(err, agentops.ErrLeaseLost) {
 		t.Errorf("finish after it was given up: %v", err)
+	}
+}
+
+// What a silent worker began in the cluster is stopped by the next one; when
+// there is none, the operation ends all the same.
+func TestCancelOfASilentWorker(t *testing.T) {
+	q := newQueue(t)
+	q.post(begin, "a")
+	q.claim(begin)
+	cancel := func(at time.Time) agentops.Operation {
+		if err := q.update(func(tx catalog.Tx) error { return agentops.Cancel(tx, at, "a") }); err != nil {
+			t.Fatal(err)
+		}
+		return q.get("a")
+	}
+	silent := begin.Add(agentops.LeaseTime)
+	if o := cancel(silent); o.State == agentops.Finished {
+		t.Fatal("ended although something may run in the cluster")
+	}
+	if id, _ := q.claim(silent); id != "a" {
+		t.Fatalf("claimed %q, want the operation that is called off", id)
+	}
+	silent = silent.Add(agentops.LeaseTime)
+	if o := cancel(silent.Add(agentops.CancelGrace - 1)); o.State == agentops.Finished {
+		t.Fatal("ended before the next worker had its time")
+	}
+	if o := cancel(silent.Add(agentops.CancelGrace)); o.Outcome != agentv1.OutcomeCancelled {
+		t.Fatalf("operation = %+v", o)
+	}
+}
+
+// What was not handed over counts as never claimed.
+func TestRelease(t *testing.T) {
+	q := newQueue(t)
+	q.post(begin, "a")
+	_, token := q.claim(begin)
+	if err := q.update(func(tx catalog.Tx) error { return agentops.Release(tx, begin, "a", token) }); err != nil {
+		t.Fatal(err)
+	}
+	if o := q.get("a"); o.Attempts != 0 || o.State != agentops.Pending || o.LeaseExpires.IsZero() {
+		t.Fatalf("operation = %+v", o)
+	}
+	if err := q.extend(begin, "a", token); !errors.Is(err, agentops.ErrLeaseLost) {
+		t.Fatalf("extend after release: %v", err)
 	}
 }
 

@@ -21,7 +21,8 @@ var extensionPatience = patience{whole: 30 * time.Minute, silence: 15 * time.Min
 const connectPause = 2 * time.Second
 
 // installExtension has the connector install what was declared, then waits
-// until the extension's agent calls.
+// until the extension's agent calls and is well: whoever goes on after the
+// installation may ask for a backup at once.
 func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs.Result, error) {
 	return w.extensionStep(ctx, work, agentv1.KindInstallExtension, func(t *turn, e *backup.Extension, o agentops.Operation) (jobs.Result, error) {
 		if o.Outcome != agentv1.OutcomeSucceeded {
@@ -31,15 +32,31 @@ func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs
 		if err := gone(err); err != nil {
 			return jobs.Result{}, err
 		}
-		if connection != nil && connection.LastSeen.After(o.Created) {
+		missing := lacking(e, connection, o)
+		switch {
+		case missing == nil:
 			return jobs.Done(), t.installed(e, o)
+		case !t.now.Before(o.Deadline):
+			return jobs.Done(), t.failExtension(e, missing)
+		default:
+			return jobs.Again(connectPause), nil
 		}
-		if !t.now.Before(o.Deadline) {
-			return jobs.Done(), t.failExtension(e, backup.NewProblem(backup.CodeClusterNotConnected, e.ClusterID(),
-				"the extension was installed, but its agent has not called the service by %s", o.Deadline.Format(time.RFC3339)))
-		}
-		return jobs.Again(connectPause), nil
 	})
+}
+
+// lacking is what an installation still waits for, nil when for nothing.
+func lacking(e *backup.Extension, c *backup.Connection, o agentops.Operation) *backup.Problem {
+	deadline := o.Deadline.Format(time.RFC3339)
+	switch {
+	case c == nil || !c.LastSeen.After(o.Created):
+		return backup.NewProblem(backup.CodeClusterNotConnected, e.ClusterID(),
+			"the extension was installed, but its agent has not called the service by %s", deadline)
+	case c.Health != nil && !c.Health.Healthy:
+		return backup.NewProblem(backup.CodeExtensionUnhealthy, e.ID,
+			"the extension was installed, but was not healthy by %s%s", deadline, backup.FirstProblem(c.Health.Problems))
+	default:
+		return nil
+	}
 }
 
 // deleteExtension has the connector remove the extension; with Force it is

@@ -159,7 +159,7 @@ func TestDeleteCallsOffRunningJobs(t *testing.T) {
 	w.update(func(tx catalog.Tx) error { return w.startDelete(tx) })
 	w.turns(func() bool { return w.job(job.ID).Status == backup.JobCancelling })
 	w.answer = nil
-	w.clock.Advance(2 * time.Minute) // nobody holds the operation any more
+	w.clock.Advance(5 * time.Minute) // nobody takes the operation up any more
 	w.turns(w.ended("op"))
 	if j := w.job(job.ID); j.Status != backup.JobCancelled {
 		t.Fatalf("job = %s", j.Status)
