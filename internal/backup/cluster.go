@@ -54,6 +54,14 @@ type Health struct {
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
+// Why is the first problem, as the end of a sentence; empty without any.
+func (h *Health) Why() string {
+	if len(h.Problems) == 0 {
+		return ""
+	}
+	return because(&h.Problems[0])
+}
+
 // TrustedAccessBinding lets a vault act in a cluster.
 type TrustedAccessBinding struct {
 	Meta

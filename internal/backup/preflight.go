@@ -101,7 +101,7 @@ func (f Facts) checkExtension(i *Instance) *Problem {
 	case !f.Connected:
 		return NewProblem(CodeClusterNotConnected, i.Datasource.ID, "the extension's agent on cluster %s was not heard of lately", i.Datasource.ID)
 	case f.Health != nil && !f.Health.Healthy:
-		return NewProblem(CodeExtensionUnhealthy, e.ID, "extension %s is not healthy%s", e.Name(), firstProblem(f.Health.Problems))
+		return NewProblem(CodeExtensionUnhealthy, e.ID, "extension %s is not healthy%s", e.Name(), f.Health.Why())
 	default:
 		return nil
 	}
@@ -143,13 +143,6 @@ func because(p *Problem) string {
 		return ""
 	}
 	return ": " + p.Message
-}
-
-func firstProblem(list []Problem) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return because(&list[0])
 }
 
 // Has says whether the user-assigned identity is attached.

@@ -32,6 +32,9 @@ func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs
 		if err := gone(err); err != nil {
 			return jobs.Result{}, err
 		}
+		if err := t.forgetHealth(connection, o); err != nil {
+			return jobs.Result{}, err
+		}
 		missing := lacking(e, connection, o)
 		switch {
 		case missing == nil:
@@ -44,6 +47,17 @@ func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs
 	})
 }
 
+// forgetHealth drops what the extension told of itself before the installation
+// ended: the connector has found everything ready since, and the next report
+// may be a long poll away.
+func (t *turn) forgetHealth(c *backup.Connection, o agentops.Operation) error {
+	if c == nil || c.Health == nil || c.LastSeen.After(o.Ended) {
+		return nil
+	}
+	c.Health = nil
+	return inventory.Connections.Put(t.tx, c)
+}
+
 // lacking is what an installation still waits for, nil when for nothing.
 func lacking(e *backup.Extension, c *backup.Connection, o agentops.Operation) *backup.Problem {
 	deadline := o.Deadline.Format(time.RFC3339)
@@ -53,7 +67,7 @@ func lacking(e *backup.Extension, c *backup.Connection, o agentops.Operation) *b
 			"the extension was installed, but its agent has not called the service by %s", deadline)
 	case c.Health != nil && !c.Health.Healthy:
 		return backup.NewProblem(backup.CodeExtensionUnhealthy, e.ID,
-			"the extension was installed, but was not healthy by %s%s", deadline, backup.FirstProblem(c.Health.Problems))
+			"the extension was installed, but was not healthy by %s%s", deadline, c.Health.Why())
 	default:
 		return nil
 	}

@@ -289,7 +289,13 @@ func TestExtension(t *testing.T) {
 		err = w.store.View(context.Background(), func(tx catalog.Tx) (err error) { e, err = inventory.Extensions.Get(tx, extID); return err })
 		return e, err
 	}
-	t.Run("is installed when its agent calls", func(t *testing.T) {
+	call := func(w *world, health *backup.Health) {
+		w.update(func(tx catalog.Tx) error {
+			return inventory.Connections.Put(tx, &backup.Connection{Meta: backup.Meta{ID: backup.ConnectionID(clusterID, backup.RoleExtension)},
+				LastSeen: w.clock.Now().Add(time.Second), Health: health})
+		})
+	}
+	t.Run("is installed when its agent calls and is well", func(t *testing.T) {
 		w := newWorld(t)
 		start(w, backup.WorkInstallExtension, backup.StateCreating, false)
 		w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
@@ -303,11 +309,28 @@ func TestExtension(t *testing.T) {
 		if w.ended("op")() {
 			t.Fatal("installed before its agent called")
 		}
-		w.update(func(tx catalog.Tx) error {
-			return inventory.Connections.Put(tx, &backup.Connection{Meta: backup.Meta{ID: backup.ConnectionID(clusterID, backup.RoleExtension)}, LastSeen: w.clock.Now().Add(time.Second)})
-		})
+		call(w, &backup.Health{Problems: []backup.Problem{{Message: "its pods are not ready yet"}}})
+		looked := 0
+		w.turns(func() bool { looked++; return looked > 5 })
+		if w.ended("op")() {
+			t.Fatal("installed before it was healthy")
+		}
+		call(w, &backup.Health{Healthy: true})
 		w.turns(w.ended("op"))
 		if e, err := extension(w); err != nil || e.State != backup.StateSucceeded || e.CurrentVersion != "0.1.0" {
+			t.Fatalf("extension = %+v, %v", e, err)
+		}
+	})
+	t.Run("fails when it does not become well in time", func(t *testing.T) {
+		w := newWorld(t)
+		start(w, backup.WorkInstallExtension, backup.StateCreating, false)
+		w.turns(func() bool { return len(w.asked) == 1 })
+		call(w, &backup.Health{Problems: []backup.Problem{{Message: "its image cannot be pulled"}}})
+		w.clock.Advance(time.Hour)
+		w.turns(w.ended("op"))
+		e, err := extension(w)
+		if err != nil || e.State != backup.StateFailed || e.Problem.Code != backup.CodeExtensionUnhealthy ||
+			!strings.Contains(e.Problem.Message, "its image cannot be pulled") {
 			t.Fatalf("extension = %+v, %v", e, err)
 		}
 	})

@@ -195,6 +195,29 @@ func TestWorkThroughFaults(t *testing.T) {
 	}
 }
 
+// The service learns of health with claims only: a worker that is not well
+// must not sit in a long one.
+func TestUnwellAsksSoon(t *testing.T) {
+	service := start(t)
+	var healthy atomic.Bool
+	ctx, cancel := context.WithCancel(t.Context())
+	worker := &session.Worker{
+		Client: connect(t, config(t, service)), Slots: 1, Log: slog.New(slog.DiscardHandler),
+		Facts:  func(context.Context) agentv1.ClusterFacts { return agentv1.ClusterFacts{} },
+		Health: func(context.Context) *agentv1.Health { return &agentv1.Health{Healthy: healthy.Load()} },
+	}
+	var done sync.WaitGroup
+	done.Go(func() { _ = worker.Run(ctx) })
+	t.Cleanup(func() { cancel(); done.Wait() })
+	eventually(t, "a claim", func() bool { return len(service.Claims()) > 0 })
+	healthy.Store(true)
+	eventually(t, "the news of health", func() bool {
+		claims := service.Claims()
+		last := claims[len(claims)-1]
+		return last.Health.Healthy && last.WaitSeconds > claims[0].WaitSeconds
+	})
+}
+
 func TestExtendAndCancel(t *testing.T) {
 	service := start(t)
 	service.LeaseSeconds = 1

@@ -11,8 +11,13 @@ import (
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 )
 
-// pollSeconds is how long one claim waits for work.
-const pollSeconds = 50
+const (
+	// pollSeconds is how long one claim waits for work.
+	pollSeconds = 50
+	// unwellSeconds is the same while the extension is not healthy. Health is
+	// told with claims only, and what waits for it should not wait long.
+	unwellSeconds = 2
+)
 
 // Report is what a handler tells while it works and what it is told.
 type Report interface {
@@ -91,6 +96,9 @@ func (w *Worker) claim(ctx context.Context, wait *backoff) (*agentv1.Operation, 
 	request := agentv1.ClaimRequest{WaitSeconds: pollSeconds, Facts: w.Facts(ctx)}
 	if w.Health != nil {
 		request.Health = w.Health(ctx)
+	}
+	if request.Health != nil && !request.Health.Healthy {
+		request.WaitSeconds = unwellSeconds
 	}
 	operation, err := w.Client.Claim(ctx, request)
 	if err == nil {
