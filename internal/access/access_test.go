@@ -46,6 +46,7 @@ func TestBuiltInRoles(t *testing.T) {
 		dp + "backupInstances/stopProtection/action":                      {Own, Con},
 		dp + "backupInstances/sync/action":                                {Own, Con},
 		dp + "backupJobs/read":                                            every,
+		dp + "backupJobs/cancel/action":                                   {Own, Con, BC, BO},
 		dp + "deletedBackupInstances/undelete/action":                     {Own, Con, BC},
 		"Microsoft.DataProtection/locations/operationStatus/read":         every,
 		"Microsoft.DataProtection/locations/checkNameAvailability/action": {Own, Con, BC},

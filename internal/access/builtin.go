@@ -59,6 +59,7 @@ var (
 		"Microsoft.Support/*",
 	}
 	backupOperate = []string{
+		vaults + "backupJobs/cancel/action", // our own: who may start may stop
 		instances + "backup/action",
 		instances + "restore/action",
 		crossRegion + "crossRegionRestore/action",

@@ -52,6 +52,7 @@ const (
 	CodeDuplicateInstance         Code = "UserErrorDatasourceAlreadyProtectedWithPolicy"
 	CodeInvalidTransition         Code = "UserErrorOperationNotAllowedInCurrentState"
 	CodeOperationInProgress       Code = "UserErrorBackupOperationInProgress"
+	CodeJobEnded                  Code = "UserErrorJobHasEnded"
 	CodeTooManyBackups            Code = "UserErrorMaxOnDemandBackupsPerDayReached"
 	CodeTooManyRestores           Code = "UserErrorMaxRestoresPerDayReached"
 	CodeTooManyPolicies           Code = "UserErrorMaxPoliciesPerVaultReached"
@@ -122,6 +123,7 @@ var codes = map[Code]codeFacts{
 	CodeDuplicateInstance:         act("Use another policy, or another vault, to protect the cluster a second time."),
 	CodeInvalidTransition:         later("Wait for the running operation to end and check the protection state."),
 	CodeOperationInProgress:       later("Wait until the running job has ended."),
+	CodeJobEnded:                  act("Leave the job as it is; only jobs that run can be cancelled."),
 	CodeTooManyBackups:            later("Wait; 10 on-demand backups of an instance may be started in 24 hours."),
 	CodeTooManyRestores:           later("Wait; 10 restores of an instance may be started in 24 hours."),
 	CodeTooManyPolicies:           act("Use another vault; a vault holds at most 5,000 policies."),

@@ -34,6 +34,18 @@ type Job struct {
 	// Details are further facts for people, such as the counts of a restore.
 	Details         map[string]string `json:"details,omitempty"`
 	CancelRequested bool              `json:"cancelRequested,omitempty"`
+	// CancelOperationID is the API operation of who asked for the job to be
+	// called off; empty when nobody waits.
+	CancelOperationID string `json:"cancelOperationId,omitempty"`
+}
+
+// Work is what carries the job out.
+func (j *Job) Work() Work {
+	kind := WorkBackup
+	if j.Kind == JobRestore {
+		kind = WorkRestore
+	}
+	return Work{Kind: kind, Subject: j.ID, OperationID: j.OperationID}
 }
 
 // JobKind is what a job does.
@@ -97,6 +109,19 @@ func (j *Job) Fail(now time.Time, p *Problem) {
 	}
 	j.Problem = p
 	j.end(now, JobFailed)
+}
+
+// CallOff asks for the job to be stopped; operationID is ended with the job and
+// may be empty. A job that has ended is a problem.
+func (j *Job) CallOff(operationID string) *Problem {
+	if j.Status.Terminal() {
+		return NewProblem(CodeJobEnded, j.ID, "job %s has ended as %s", j.Name(), j.Status)
+	}
+	j.CancelRequested, j.Status = true, JobCancelling
+	if operationID != "" {
+		j.CancelOperationID = operationID
+	}
+	return nil
 }
 
 // Cancel ends the job as called off. A job that has ended stays as it is.

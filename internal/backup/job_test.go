@@ -64,3 +64,27 @@ func TestCheckRunning(t *testing.T) {
 		t.Errorf("a running restore: %v", p)
 	}
 }
+
+func TestCallOff(t *testing.T) {
+	j := &Job{Status: JobInProgress}
+	if p := j.CallOff("op"); p != nil || j.Status != JobCancelling || !j.CancelRequested || j.CancelOperationID != "op" {
+		t.Fatalf("%+v, %v", j, p)
+	}
+	if p := j.CallOff(""); p != nil || j.CancelOperationID != "op" {
+		t.Fatalf("called off twice: %+v, %v", j, p)
+	}
+	j.Cancel(j.Started)
+	if p := j.CallOff("late"); p == nil || p.Code != CodeJobEnded || j.CancelOperationID != "op" || j.Status != JobCancelled {
+		t.Fatalf("called off after its end: %+v, %v", j, p)
+	}
+}
+
+func TestJobWork(t *testing.T) {
+	j := Job{Meta: Meta{ID: "/j"}, Kind: JobRestore, OperationID: "op"}
+	if w := j.Work(); w.Kind != WorkRestore || w.Subject != "/j" || w.OperationID != "op" {
+		t.Errorf("%+v", w)
+	}
+	if j.Kind = JobBackup; j.Work().Kind != WorkBackup {
+		t.Error(j.Work())
+	}
+}

@@ -231,3 +231,17 @@ func TestRestoreMapsNamespacesAndTakesTheNewestPoint(t *testing.T) {
 		t.Errorf("sent %v", sent)
 	}
 }
+
+func TestJobCancelAsksAndShowsTheEnd(t *testing.T) {
+	f := newFixture(t)
+	job := vaultPath + "/backupJobs/j1"
+	f.answers["POST "+job+"/cancel"] = `{"name":"j1","properties":{"status":"Cancelled"}}`
+	for _, flag := range []string{"-n", "--job-id"} {
+		if out := f.must("job", "cancel", flag, "j1", "-o", "table"); !strings.Contains(out, "Cancelled") {
+			t.Errorf("printed %s", out)
+		}
+	}
+	if code, _, errs := f.run("job", "cancel", "-n", "/no/such"); code == 0 || !strings.Contains(errs, "ResourceNotFound") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+}

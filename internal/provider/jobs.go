@@ -15,11 +15,14 @@ import (
 	"holdfast.dev/holdfast/internal/resourceid"
 )
 
+const typeJob = typeVault + "/backupJobs"
+
 func (p *Provider) jobs() arm.Type {
 	return arm.Type{
-		Name: typeVault + "/backupJobs", Path: vaultPath + "/backupJobs/{job}", MinVersion: minBackupVersion,
-		Get:   p.getJob,
-		Lists: []arm.List{{Path: vaultPath + "/backupJobs", Handler: p.listJobs}},
+		Name: typeJob, Path: vaultPath + "/backupJobs/{job}", MinVersion: minBackupVersion,
+		Get:     p.getJob,
+		Lists:   []arm.List{{Path: vaultPath + "/backupJobs", Handler: p.listJobs}},
+		Actions: []arm.Action{{Name: "cancel", Handler: p.cancelJob}},
 	}
 }
 

@@ -199,3 +199,46 @@ func TestRestore(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+func TestCancelJob(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	w.must(202, "POST", at+"/backup", backupBody)
+	id := w.must(200, "GET", vaultAt+"/backupJobs", "").at("value").([]any)[0].(map[string]any)["id"].(string)
+	w.work()
+	if a := w.do("reader", "POST", id+"/cancel", ""); a.StatusCode != 403 {
+		t.Errorf("a reader: %d %s", a.StatusCode, a.raw)
+	}
+	if a := w.must(404, "POST", id+"0/cancel", ""); a.code(t) != "ResourceNotFound" {
+		t.Errorf("an unknown job: %s", a.raw)
+	}
+	first := w.must(202, "POST", id+"/cancel", "")
+	if got := w.must(200, "GET", id, "").at("properties.status"); got != "Cancelling" {
+		t.Errorf("status = %v", got)
+	}
+	if work := w.work(); len(work) != 1 || work[0].Subject != id || work[0].Kind != backup.WorkBackup {
+		t.Errorf("woken: %+v", work)
+	}
+	again := w.must(202, "POST", id+"/cancel", "")
+	if first.Header.Get("Azure-AsyncOperation") == "" || again.Header.Get("Azure-AsyncOperation") != first.Header.Get("Azure-AsyncOperation") {
+		t.Errorf("%v, then %v", first.Header, again.Header)
+	}
+	w.update(func(tx catalog.Tx) error {
+		job, err := inventory.Jobs.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		job.Cancel(w.clock.Now())
+		if err := inventory.Jobs.Put(tx, job); err != nil {
+			return err
+		}
+		return operations.Succeed(tx, w.clock.Now(), job.CancelOperationID, nil)
+	})
+	got, err := poll(w, first)
+	if err != nil || got["properties"].(map[string]any)["status"] != "Cancelled" {
+		t.Errorf("result = %v, %v", got, err)
+	}
+	if a := w.must(409, "POST", id+"/cancel", ""); a.code(t) != "UserErrorJobHasEnded" {
+		t.Errorf("a job that has ended: %s", a.raw)
+	}
+}

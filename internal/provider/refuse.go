@@ -17,6 +17,7 @@ var statuses = map[backup.Code]int{
 	backup.CodeDependentResources:        http.StatusConflict,
 	backup.CodeExtensionAlreadyInstalled: http.StatusConflict,
 	backup.CodeOperationInProgress:       http.StatusConflict,
+	backup.CodeJobEnded:                  http.StatusConflict,
 	backup.CodeTooManyBackups:            http.StatusConflict,
 	backup.CodeTooManyRestores:           http.StatusConflict,
 	backup.CodeTooManyPolicies:           http.StatusConflict,

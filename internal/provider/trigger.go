@@ -105,11 +105,7 @@ func (p *Provider) writeJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault, 
 	if err := inventory.Jobs.PutIf(tx, job, catalog.IfAbsent); err != nil {
 		return op, err
 	}
-	kind := backup.WorkBackup
-	if job.Kind == backup.JobRestore {
-		kind = backup.WorkRestore
-	}
-	return op, inventory.Enqueue(tx, backup.Work{Kind: kind, Subject: job.ID, OperationID: op.ID})
+	return op, inventory.Enqueue(tx, job.Work())
 }
 
 // newJob returns a job that a user starts now on an instance.

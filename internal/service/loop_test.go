@@ -3,6 +3,7 @@ package service_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io/fs"
 	"net/http"
 	"os"
@@ -124,6 +125,34 @@ func TestRestartDuringBackup(t *testing.T) {
 	}
 	if n := cluster.count(agentv1.KindBackup); n != 1 || len(w.points()) != 1 {
 		t.Fatalf("%d backups handed out, recovery points %v, want one of each", n, w.points())
+	}
+}
+
+// A backup under way is called off: the agent is told when it extends its
+// lease, the job ends as Cancelled and leaves no recovery point.
+func TestCancel(t *testing.T) {
+	w, cluster := protectedWorld(t)
+	cluster.hold = make(chan struct{})
+	backup, err := w.api.Do(t.Context(), http.MethodPost, w.instance+"/backup", apiVersion, backupBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-cluster.began
+	job := w.must(http.MethodGet, w.vault+"/backupJobs", nil)["value"].([]any)[0].(object)["id"].(string)
+	if got := w.must(http.MethodPost, job+"/cancel", nil)["properties"].(object)["status"]; got != "Cancelled" {
+		t.Fatalf("job = %v", got)
+	}
+	var ended *client.Error
+	if _, _, err := w.api.Wait(t.Context(), backup, nil); !errors.As(err, &ended) || ended.Code != "UserErrorOperationCancelled" {
+		t.Fatalf("the backup's own operation: %v", err)
+	}
+	if got := w.points(); len(got) != 0 {
+		t.Fatalf("recovery points = %v", got)
+	}
+	w.refused("UserErrorJobHasEnded", http.MethodPost, job+"/cancel", nil)
+	close(cluster.hold)
+	if job := w.jobOf(w.must(http.MethodPost, w.instance+"/backup", backupBody)); job["status"] != "Completed" {
+		t.Fatalf("the next backup = %v", job)
 	}
 }
 

@@ -46,12 +46,14 @@ func (t *turn) callOffJobs(instanceID string) (busy bool, err error) {
 	}
 	for i := range open {
 		if !open[i].CancelRequested {
-			open[i].CancelRequested = true
+			if problem := open[i].CallOff(""); problem != nil {
+				return false, problem
+			}
 			if err := inventory.Jobs.Put(t.tx, &open[i]); err != nil {
 				return false, err
 			}
 		}
-		if err := inventory.Enqueue(t.tx, workOf(open[i])); err != nil {
+		if err := inventory.Enqueue(t.tx, open[i].Work()); err != nil {
 			return false, err
 		}
 	}

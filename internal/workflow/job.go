@@ -154,9 +154,6 @@ func (t *turn) startJob(job *backup.Job, plan func(*turn, *backup.Job) (errand, 
 // followJob ends the job with its operation, or keeps its progress.
 func (t *turn) followJob(job *backup.Job, o agentops.Operation, finish func(*turn, *backup.Job, agentops.Operation) error) (jobs.Result, error) {
 	if o.State != agentops.Finished {
-		if job.CancelRequested {
-			job.Status = backup.JobCancelling
-		}
 		progress := agentv1.Progress(job.Progress)
 		if o.Progress != nil {
 			progress = *o.Progress
@@ -176,7 +173,7 @@ func (t *turn) followJob(job *backup.Job, o agentops.Operation, finish func(*tur
 
 // note keeps what a job has done so far, if that has changed.
 func (t *turn) note(job *backup.Job, progress agentv1.Progress) error {
-	if job.Progress == backup.Progress(progress) && job.Status != backup.JobCancelling {
+	if job.Progress == backup.Progress(progress) {
 		return nil
 	}
 	job.Progress = backup.Progress(progress)
@@ -198,9 +195,23 @@ func (t *turn) endJobCancelled(job *backup.Job) error {
 	return errors.Join(t.putEnded(job), t.calledOff(backup.NewProblem(codeCancelled, job.ID, "the job was called off")))
 }
 
-// putEnded writes a job that has ended and wakes those that wait for it.
+// endCancel ends the operation of who wanted a job called off.
+func (t *turn) endCancel(job *backup.Job) error {
+	switch {
+	case job.CancelOperationID == "":
+		return nil
+	case job.Status == backup.JobCancelled:
+		return gone(operations.Succeed(t.tx, t.now, job.CancelOperationID, nil))
+	default:
+		problem := backup.NewProblem(backup.CodeJobEnded, job.ID, "job %s ended as %s before it could be cancelled", job.Name(), job.Status)
+		return gone(operations.Fail(t.tx, t.now, job.CancelOperationID, operationProblem(problem)))
+	}
+}
+
+// putEnded writes a job that has ended, tells who wanted it called off, and
+// wakes the jobs that wait for it.
 func (t *turn) putEnded(job *backup.Job) error {
-	if err := inventory.Jobs.Put(t.tx, job); err != nil {
+	if err := errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job)); err != nil {
 		return err
 	}
 	waiting, err := openJobs(t.tx, job.InstanceID)
@@ -208,18 +219,9 @@ func (t *turn) putEnded(job *backup.Job) error {
 		return err
 	}
 	for _, j := range waiting {
-		if err := inventory.Enqueue(t.tx, workOf(j)); err != nil {
+		if err := inventory.Enqueue(t.tx, j.Work()); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// workOf is the work that a job was enqueued as.
-func workOf(job backup.Job) backup.Work {
-	kind := backup.WorkBackup
-	if job.Kind == backup.JobRestore {
-		kind = backup.WorkRestore
-	}
-	return backup.Work{Kind: kind, Subject: job.ID, OperationID: job.OperationID}
 }

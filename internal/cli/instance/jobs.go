@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ var jobColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "operatio
 
 func jobs(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{Use: "job", Short: "Jobs"}
-	cmd.AddCommand(listJobs(c), showJob(c))
+	cmd.AddCommand(listJobs(c), showJob(c), cancelJob(c))
 	return cmd
 }
 
@@ -42,13 +43,9 @@ func showJob(c *console.Console) *cobra.Command {
 	var id string
 	var watch bool
 	cmd := &cobra.Command{Use: "show", Short: "Show a job", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		path := id
-		if !strings.HasPrefix(id, "/") {
-			v, err := c.VaultPath()
-			if err != nil {
-				return err
-			}
-			path = v + "/backupJobs/" + id
+		path, err := jobPath(c, id)
+		if err != nil {
+			return err
 		}
 		if watch {
 			return Watch(cmd.Context(), c, path)
@@ -59,11 +56,39 @@ func showJob(c *console.Console) *cobra.Command {
 		}
 		return c.Print(out, jobColumns...)
 	}}
-	cmd.Flags().StringVarP(&id, "name", "n", "", "id of the job (also --job-id)")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show progress until the job ends")
+	return withJobID(cmd, &id)
+}
+
+func cancelJob(c *console.Console) *cobra.Command {
+	var id string
+	return withJobID(&cobra.Command{Use: "cancel", Short: "Call a running job off and wait until it has ended", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		path, err := jobPath(c, id)
+		if err != nil {
+			return err
+		}
+		out, err := c.Call(cmd.Context(), http.MethodPost, path+"/cancel", vault.Version, nil)
+		if err != nil || len(out) == 0 {
+			return err
+		}
+		return c.Print(out, jobColumns...)
+	}}, &id)
+}
+
+func withJobID(cmd *cobra.Command, id *string) *cobra.Command {
+	cmd.Flags().StringVarP(id, "name", "n", "", "id of the job (also --job-id)")
 	cmd.Flags().SetNormalizeFunc(alias("job-id", "name"))
 	_ = cmd.MarkFlagRequired("name")
 	return cmd
+}
+
+// jobPath is the address of a job, given by its name or its whole id.
+func jobPath(c *console.Console, id string) (string, error) {
+	if strings.HasPrefix(id, "/") {
+		return id, nil
+	}
+	v, err := c.VaultPath()
+	return v + "/backupJobs/" + id, err
 }
 
 // job is what watching needs of a job.
