@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 // controller sets it when the snapshot object goes; where the object went
 // without it, the content would stay for ever.
 const beingDeleted = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
+
+// contentFinalizer keeps a content until its snapshot was dealt with.
+const contentFinalizer = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
 
 // beingCreated is set by the driver's sidecar before it asks the driver for a
 // snapshot.
@@ -81,15 +85,11 @@ func (s *Snapshots) clean(ctx context.Context, objects []snapshotv1.VolumeSnapsh
 	}
 	for i := range contents {
 		c := &contents[i]
-		policy := snapshotv1.VolumeSnapshotContentDelete
-		if handle := handleOf(*c); handle != "" && kept(handle) {
-			policy = snapshotv1.VolumeSnapshotContentRetain
-		}
-		if err := s.setPolicy(ctx, c, policy); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("set deletion policy of content %s: %w", c.Name, err)
-		}
-		if err := s.release(ctx, c); err != nil {
-			return err
+		if err := s.decide(ctx, c, kept); err != nil {
+			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+				return nil // somebody was faster; the next round looks again
+			}
+			return fmt.Errorf("decide on content %s: %w", c.Name, err)
 		}
 		if !there[c.Spec.VolumeSnapshotRef.UID] {
 			if err := s.dropContent(ctx, c); err != nil {
@@ -106,6 +106,32 @@ func (s *Snapshots) clean(ctx context.Context, objects []snapshotv1.VolumeSnapsh
 		}
 	}
 	return nil
+}
+
+// decide writes down what becomes of a content's snapshot.
+func (s *Snapshots) decide(ctx context.Context, c *snapshotv1.VolumeSnapshotContent, kept func(string) bool) error {
+	if handle := handleOf(*c); handle != "" && kept(handle) {
+		return s.setPolicy(ctx, c, snapshotv1.VolumeSnapshotContentRetain)
+	}
+	if err := s.setPolicy(ctx, c, snapshotv1.VolumeSnapshotContentDelete); err != nil {
+		return err
+	}
+	if err := s.hold(ctx, c); err != nil {
+		return err
+	}
+	return s.release(ctx, c)
+}
+
+// hold sees to it that a content cannot vanish before the driver deleted its
+// snapshot. The snapshot controller does the same, but some time after the
+// content is there: one that is deleted earlier leaves its snapshot behind.
+func (s *Snapshots) hold(ctx context.Context, c *snapshotv1.VolumeSnapshotContent) error {
+	if c.DeletionTimestamp != nil || slices.Contains(c.Finalizers, contentFinalizer) {
+		return nil
+	}
+	before := c.DeepCopy()
+	c.Finalizers = append(c.Finalizers, contentFinalizer)
+	return s.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 // dropContent deletes a content whose snapshot object is gone.
@@ -136,9 +162,5 @@ func (s *Snapshots) release(ctx context.Context, c *snapshotv1.VolumeSnapshotCon
 	}
 	before := c.DeepCopy()
 	c.Finalizers = nil
-	err := s.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // the next round looks again
-	}
-	return err
+	return s.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

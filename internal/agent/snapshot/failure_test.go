@@ -96,7 +96,7 @@ func TestNames(t *testing.T) {
 func TestUnknownSnapshot(t *testing.T) {
 	for message, want := range map[string]bool{
 		"rpc error: code = NotFound desc = x": true, "can not find snapshot for snapshotID snap-1": true,
-		"snapshot does not exist": true, "rpc error: code = Unavailable": false, "": false,
+		`secrets "s" not found`: false, "the namespace does not exist": false, "rpc error: code = Unavailable": false, "": false,
 	} {
 		if got := unknownSnapshot(message); got != want {
 			t.Errorf("%q: %v", message, got)

@@ -108,9 +108,9 @@ func (s *Snapshots) Remove(ctx context.Context, v agentv1.Volume, namespace stri
 	return nil
 }
 
-// unknownSnapshot recognizes a driver's word that a snapshot does not exist.
+// unknownSnapshot recognizes a driver's word that a snapshot does not exist. It
+// is strict: what it takes for that leaves nothing to be deleted.
 func unknownSnapshot(message string) bool {
-	lower := strings.ToLower(message)
-	return strings.Contains(lower, "notfound") || strings.Contains(lower, "not found") || strings.Contains(lower, "does not exist") ||
-		strings.Contains(lower, "can not find") // the sidecar, when the driver lists nothing under the handle
+	return strings.Contains(message, "code = NotFound") ||
+		strings.Contains(message, "can not find snapshot for snapshotID") // the sidecar, when the driver lists nothing
 }

@@ -92,6 +92,22 @@ func TestKilledDeletionEndsByItself(t *testing.T) {
 	}
 }
 
+// TestDeletionsLeaveNoSnapshot repeats what is a race between three controllers:
+// a content that goes too early leaves its snapshot at the driver.
+func TestDeletionsLeaveNoSnapshot(t *testing.T) {
+	w := newWorld(t)
+	w.deploy()
+	w.start()
+	var handles []string
+	for i := range 6 {
+		run := w.backup(fmt.Sprintf("backup-%d", i), i)
+		w.finished(run, v1alpha1.PhaseSucceeded)
+		w.finished(w.remove(fmt.Sprintf("deletion-%d", i), i), v1alpha1.PhaseSucceeded)
+		handles = append(handles, protected(run.Status.Result.Volumes)...)
+	}
+	w.known(handles, false)
+}
+
 // TestReplicaTakesOver runs two replicas and kills the one that works.
 func TestReplicaTakesOver(t *testing.T) {
 	w := newWorld(t)
