@@ -203,12 +203,12 @@ func TestClaimExtendFinish(t *testing.T) {
 	}
 	w.put("a")
 	o := w.claim(0)
-	if o == nil || o.ID != "a" || o.Lease.Seconds != 60 || string(o.Spec) != `{"secret":"s3"}` {
+	if o == nil || o.ID != "a" || o.Lease.Seconds != 20 || string(o.Spec) != `{"secret":"s3"}` {
 		t.Fatalf("claimed %+v", o)
 	}
 	var extended agentv1.ExtendResponse
 	w.post("extension", path(agentv1.PathExtend, "a"), agentv1.ExtendRequest{LeaseToken: o.Lease.Token, Progress: &agentv1.Progress{Phase: "Collect"}}, &extended)
-	if extended.LeaseSeconds != 60 || extended.CancelRequested || w.get("a").Progress.Phase != "Collect" {
+	if extended.LeaseSeconds != 20 || extended.CancelRequested || w.get("a").Progress.Phase != "Collect" {
 		t.Fatalf("extended %+v", extended)
 	}
 	w.update(func(tx catalog.Tx) error { return agentops.Cancel(tx, w.clock.Now(), "a") })

@@ -66,13 +66,7 @@ func anyOf(operation *agentv1.Operation) any {
 // it goes over the wire; nil when there is none.
 func (h *Hub) next(ctx context.Context, line string) (*agentv1.Operation, error) {
 	for {
-		var taken agentops.Operation
-		var token string
-		var found bool
-		err := h.Store.Update(ctx, func(tx catalog.Tx) (err error) {
-			taken, token, found, err = agentops.Claim(tx, h.Clock.Now(), line)
-			return err
-		})
+		taken, token, found, err := h.take(ctx, line)
 		if err != nil || !found {
 			return nil, err
 		}
@@ -90,6 +84,23 @@ func (h *Hub) next(ctx context.Context, line string) (*agentv1.Operation, error)
 			return wire(taken, token, spec), nil
 		}
 	}
+}
+
+// take claims an operation. Most looks find none, so the first one is made
+// without a writing transaction, of which there is only one at a time.
+func (h *Hub) take(ctx context.Context, line string) (taken agentops.Operation, token string, found bool, err error) {
+	err = h.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		_, found, err = agentops.Next(tx, h.Clock.Now(), line)
+		return err
+	})
+	if err != nil || !found {
+		return taken, "", false, err
+	}
+	err = h.Store.Update(ctx, func(tx catalog.Tx) (err error) {
+		taken, token, found, err = agentops.Claim(tx, h.Clock.Now(), line)
+		return err
+	})
+	return taken, token, found, err
 }
 
 func wire(o agentops.Operation, token string, spec json.RawMessage) *agentv1.Operation {

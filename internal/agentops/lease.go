@@ -15,7 +15,9 @@ import (
 )
 
 // LeaseTime is how long a worker holds an operation without a sign of life.
-const LeaseTime = 60 * time.Second
+// Workers extend every quarter of it, so this also sets how often progress
+// comes; what a killed worker had is offered again after it.
+const LeaseTime = 20 * time.Second
 
 // ErrLeaseLost says that the caller does not hold the operation, or no longer.
 var ErrLeaseLost = errors.New("lease of the operation lost")
@@ -23,18 +25,27 @@ var ErrLeaseLost = errors.New("lease of the operation lost")
 // Claim hands out the oldest operation of a line that nobody holds, with the
 // token of its lease. ok is false when there is none.
 func Claim(tx catalog.Tx, now time.Time, line string) (o Operation, token string, ok bool, err error) {
-	open, err := openIn(tx, line)
-	if err != nil {
+	if o, ok, err = Next(tx, now, line); err != nil || !ok {
 		return Operation{}, "", false, err
 	}
-	i := slices.IndexFunc(open, func(o Operation) bool { return !o.held(now) && now.Before(o.Deadline) })
-	if i < 0 {
-		return Operation{}, "", false, nil
-	}
-	o, token = open[i], rand.Text()
+	token = rand.Text()
 	o.State, o.LeaseHash, o.LeaseExpires = Leased, hash(token), now.Add(LeaseTime).UTC()
 	o.Attempts++
 	return o, token, true, put(tx, o)
+}
+
+// Next returns the operation that Claim would hand out, without claiming it:
+// for those who look often, because it needs no writing transaction.
+func Next(tx catalog.Tx, now time.Time, line string) (o Operation, ok bool, err error) {
+	open, err := openIn(tx, line)
+	if err != nil {
+		return Operation{}, false, err
+	}
+	i := slices.IndexFunc(open, func(o Operation) bool { return !o.held(now) && now.Before(o.Deadline) })
+	if i < 0 {
+		return Operation{}, false, nil
+	}
+	return open[i], true, nil
 }
 
 // Release gives an operation back that could not be handed over: as if it had

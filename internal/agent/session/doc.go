@@ -4,7 +4,7 @@
 // hands out.
 //
 //	token --enrol--> identity (Store) --mTLS--> claim -> handle -> finish
-//	                    ^                          |  extend every third of the lease
+//	                    ^                          |  extend every quarter of the lease
 //	                    +---- renew by rotation    +- lease lost: stop, the service offers it again
 //
 // It always calls out and never listens. It may be killed at any moment: the

@@ -53,7 +53,8 @@ func (l *lease) renewed(answer agentv1.ExtendResponse) {
 	}
 }
 
-// keep extends the lease every third of its length until ctx ends. When the
+// keep extends the lease every quarter of its length until ctx ends: three may
+// get lost, and whoever watches sees progress every few seconds. When the
 // service says it is lost, or could not be reached for the whole length of it,
 // the work is released with ErrLeaseLost: somebody else may hold it now.
 func (w *Worker) keep(ctx context.Context, operation agentv1.Operation, l *lease, release context.CancelCauseFunc) {
@@ -62,15 +63,15 @@ func (w *Worker) keep(ctx context.Context, operation agentv1.Operation, l *lease
 	now := w.Client.config.Clock.Now
 	asked := now()
 	wait := backoff{first: w.Client.config.FirstWait}
-	pause := l.length / 3
+	pause := l.length / 4
 	for sleep(ctx, max(pause, minExtend)) {
 		attempt := now()
-		answer, err := w.Client.Extend(ctx, operation.ID, l.request())
+		answer, err := w.extend(ctx, operation, l, l.length-attempt.Sub(asked))
 		if err == nil {
 			asked = attempt
 			l.renewed(answer)
 			wait.reset()
-			pause = l.length / 3
+			pause = l.length / 4
 			continue
 		}
 		left := l.length - now().Sub(asked)
@@ -78,8 +79,16 @@ func (w *Worker) keep(ctx context.Context, operation agentv1.Operation, l *lease
 			release(fmt.Errorf("%w: %w", ErrLeaseLost, err))
 			return
 		}
-		pause = min(wait.next(retryAfter(err)), l.length/3, left)
+		pause = min(wait.next(retryAfter(err)), l.length/4, left)
 	}
+}
+
+// extend asks once. A call that hangs is dropped in time for another one
+// within what is left of the lease.
+func (w *Worker) extend(ctx context.Context, operation agentv1.Operation, l *lease, left time.Duration) (agentv1.ExtendResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(min(l.length/2, left), minExtend))
+	defer cancel()
+	return w.Client.Extend(ctx, operation.ID, l.request())
 }
 
 // trimWarnings halves the list; the last warning counts what was left out.

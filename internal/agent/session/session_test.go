@@ -232,7 +232,7 @@ func TestExtendAndCancel(t *testing.T) {
 		}
 	})
 	service.Offer("long", agentv1.KindBackup, agentv1.Backup{}, time.Now().Add(time.Minute))
-	eventually(t, "progress after more than one lease", func() bool { return len(service.Operation("long").Progress) >= 4 })
+	eventually(t, "progress after more than one lease", func() bool { return len(service.Operation("long").Progress) >= 6 })
 	if got := service.Operation("long"); got.Deliveries != 1 || got.Progress[0].ItemsDone != 7 {
 		t.Errorf("delivered %d times with progress %+v", got.Deliveries, got.Progress[0])
 	}
@@ -266,6 +266,26 @@ func TestLeaseLostStopsTheHandler(t *testing.T) {
 	eventually(t, "second delivery", func() bool { return service.Operation("x").Finished != nil })
 	if got := service.Operation("x"); got.Deliveries < 2 || got.Finishes != 1 {
 		t.Errorf("deliveries %d, finishes %d", got.Deliveries, got.Finishes)
+	}
+}
+
+// A service that takes calls and does not answer them holds nobody up for
+// longer than the lease.
+func TestHangingServiceLosesTheLease(t *testing.T) {
+	service := start(t)
+	service.LeaseSeconds = 1
+	client := connect(t, config(t, service))
+	stopped := make(chan time.Duration, 1)
+	work(t, client, func(ctx context.Context, _ agentv1.Operation, _ session.Report) session.Result {
+		service.Misbehave(sessiontest.Faults{Latency: 3 * time.Second})
+		began := time.Now()
+		<-ctx.Done()
+		stopped <- time.Since(began)
+		return session.Result{}
+	})
+	service.Offer("x", agentv1.KindBackup, agentv1.Backup{}, time.Now().Add(time.Minute))
+	if held := <-stopped; held > 2*time.Second {
+		t.Fatalf("the handler went on for %v under a lease of one second", held)
 	}
 }
 
