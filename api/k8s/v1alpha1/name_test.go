@@ -1,4 +1,4 @@
-package v1alpha1_test
+package v1alpha1
 
 import (
 	"encoding/json"
@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
-	"holdfast.dev/holdfast/api/k8s/v1alpha1"
 )
 
 func FuzzRunNameIsAlwaysALabel(f *testing.F) {
@@ -16,7 +15,7 @@ func FuzzRunNameIsAlwaysALabel(f *testing.F) {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		name := v1alpha1.RunName(id)
+		name := RunName(id)
 		if errs := validation.IsDNS1123Label(name); len(errs) > 0 {
 			t.Fatalf("%q: %v", name, errs)
 		}
@@ -25,16 +24,16 @@ func FuzzRunNameIsAlwaysALabel(f *testing.F) {
 
 func TestRunNameKeepsReadableIDs(t *testing.T) {
 	const id = "7d9f0c6e-31c4-4d4f-9d7e-0f5b2a8c1e11"
-	if got := v1alpha1.RunName(id); got != "op-"+id {
+	if got := RunName(id); got != "op-"+id {
 		t.Fatalf("got %q", got)
 	}
-	if got := v1alpha1.RunName(strings.ToUpper(id)); got == "op-"+id {
+	if got := RunName(strings.ToUpper(id)); got == "op-"+id {
 		t.Fatal("two ids share a name")
 	}
 }
 
 func TestGrantIsFlat(t *testing.T) {
-	grant := v1alpha1.Grant{
+	grant := Grant{
 		RepositoryGrant: agentv1.RepositoryGrant{Prefix: "p/", Key: []byte{1}},
 		Location:        &agentv1.StorageLocation{URL: "file:///b"},
 	}
@@ -49,7 +48,7 @@ func TestGrantIsFlat(t *testing.T) {
 }
 
 func TestSpecWithoutKeyHoldsNoKey(t *testing.T) {
-	spec := v1alpha1.BackupRunSpec{Backup: agentv1.Backup{Repository: agentv1.RepositoryGrant{Prefix: "p/"}}}
+	spec := BackupRunSpec{Backup: agentv1.Backup{Repository: agentv1.RepositoryGrant{Prefix: "p/"}}}
 	got, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)

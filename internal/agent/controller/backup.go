@@ -77,10 +77,10 @@ func (b *backup) steps() []step {
 // close lets go of the repository.
 func (b *backup) close() {
 	if b.writer != nil {
-		b.writer.Close()
+		b.closing(b.writer)
 	}
 	if b.repository != nil {
-		b.repository.Close()
+		b.closing(b.repository)
 	}
 }
 

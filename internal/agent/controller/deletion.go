@@ -39,7 +39,7 @@ func (w *worker) delete(ctx context.Context, run *v1alpha1.RecoveryPointDeletion
 		{"Manifest", "Deleting the recovery point.", d.deleteManifest},
 	}, func() bool { return d.gone })
 	if d.repository != nil {
-		d.repository.Close()
+		d.closing(d.repository)
 	}
 	if err != nil && !errors.Is(context.Cause(ctx), errShutdown) {
 		d.tidy(ctx)

@@ -23,7 +23,7 @@ func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journ
 	if err != nil {
 		return nil, err
 	}
-	defer repository.Close()
+	defer w.closing(repository)
 	m, err := repository.Manifest(ctx, run.Spec.Restore.RecoveryPointID)
 	if err != nil {
 		return nil, fmt.Errorf("read recovery point %s: %w", run.Spec.Restore.RecoveryPointID, err)

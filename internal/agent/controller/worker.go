@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -53,6 +54,14 @@ func newWorker(config *rest.Config, scheme *runtime.Scheme, options Options) (*w
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return &worker{options: options, client: direct, kube: kube, raw: raw}, nil
+}
+
+// closing lets go of what is not needed any more. When that fails the work is
+// done all the same, so it is only logged.
+func (w *worker) closing(c io.Closer) {
+	if err := c.Close(); err != nil {
+		w.options.Log.Warn("cannot close", "error", err)
+	}
 }
 
 // locks keeps two runs of one backup instance from working at the same time.

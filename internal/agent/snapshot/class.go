@@ -8,7 +8,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 )
 
-// ClassAnnotation, on a claim, names the VolumeSnapshotClass to use for it.
+// ClassAnnotation names, on a claim, the VolumeSnapshotClass to use for it.
 const ClassAnnotation = "holdfast.dev/volume-snapshot-class"
 
 // Annotations of others that are honoured.

@@ -13,8 +13,8 @@ import (
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 )
 
-// ExcludeMark, as an annotation or a label with the value "true", leaves a
-// claim's data out of backups. The claim itself is kept and restored empty.
+// ExcludeMark leaves a claim's data out of backups when the claim has it as an
+// annotation or a label with the value "true". The claim itself is kept and restored empty.
 const ExcludeMark = "velero.io/exclude-from-backup"
 
 // migratedTo is set on volumes of a type built into Kubernetes that a CSI
