@@ -32,7 +32,7 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"job":       p.job,       // job STATUS: the job that holdfast printed last ended so
 		"remember":  p.remember,  // remember FILE NAMESPACE: all objects of a namespace
 		"equal":     p.equal,     // equal FILE NAMESPACE: nothing missing, new or changed
-		"kill":      p.kill,      // kill service|agent|controller|connector|operator, as kill -9
+		"crash":     p.crash,     // crash service|agent|controller|connector|operator: kill -9, no grace
 		"start":     p.start,     // start service
 		"await":     p.await,     // await DURATION COMMAND...: until kubectl or holdfast succeeds
 		"allow":     p.allow,     // allow ACCOUNT: the extension may write to a storage account
@@ -176,7 +176,7 @@ var parts = map[string][2]string{
 	"operator":   {"kube-system", "app.kubernetes.io/name=extension-operator"},
 }
 
-func (p *player) kill(ts *testscript.TestScript, _ bool, args []string) {
+func (p *player) crash(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "service" {
 		ts.Check(p.KillService(p.ctx))
 		return
