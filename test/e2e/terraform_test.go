@@ -53,5 +53,6 @@ func (p *player) terraformEnv(ts *testscript.TestScript, tools string) ([]string
 	}
 	return append(os.Environ(), "TF_CLI_CONFIG_FILE="+rc, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "SSL_CERT_FILE="+a.CAFile,
 		"TF_VAR_host="+u.Host, "TF_VAR_tenant="+a.Tenant, "TF_VAR_subscription="+a.Subscription,
-		"TF_VAR_client_id="+a.ClientID, "TF_VAR_client_secret="+a.ClientSecret, "TF_VAR_cluster_id="+ts.Getenv("CLUSTER")), nil
+		"TF_VAR_client_id="+a.ClientID, "TF_VAR_client_secret="+a.ClientSecret,
+		"TF_VAR_cluster_id="+ts.Getenv("CLUSTER"), "TF_VAR_cluster_principal="+ts.Getenv("CLUSTER_PRINCIPAL")), nil
 }
