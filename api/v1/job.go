@@ -54,9 +54,17 @@ type JobExtendedInfo struct {
 	SubTasks               []JobSubTask      `json:"subTasks"`
 	AdditionalDetails      map[string]string `json:"additionalDetails"`
 	WarningDetails         []WarningDetail   `json:"warningDetails"`
-	// HoldfastProgress is our own: what a running job has done so far.
-	HoldfastProgress *JobProgress `json:"holdfastProgress,omitempty"`
 }
+
+// Keys of JobExtendedInfo.AdditionalDetails that are our own: what a running
+// job has done so far. Numbers are decimal; totals are 0 while not known.
+const (
+	DetailPhase      = "phase"
+	DetailItemsDone  = "itemsDone"
+	DetailItemsTotal = "itemsTotal"
+	DetailBytesDone  = "bytesDone"
+	DetailBytesTotal = "bytesTotal"
+)
 
 // JobRecoveryPoint names what a job made or read.
 type JobRecoveryPoint struct {
@@ -71,13 +79,4 @@ type JobSubTask struct {
 	TaskStatus        string            `json:"taskStatus"`
 	TaskProgress      *string           `json:"taskProgress"`
 	AdditionalDetails map[string]string `json:"additionalDetails"`
-}
-
-// JobProgress counts items and bytes. Zero totals are not known yet.
-type JobProgress struct {
-	Phase      string `json:"phase,omitempty"`
-	ItemsDone  int64  `json:"itemsDone"`
-	ItemsTotal int64  `json:"itemsTotal"`
-	BytesDone  int64  `json:"bytesDone"`
-	BytesTotal int64  `json:"bytesTotal"`
 }

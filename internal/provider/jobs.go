@@ -143,8 +143,6 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 	if j.Progress != (backup.Progress{}) {
 		moved := float64(j.Progress.BytesDone)
 		info.DataTransferredInBytes = &moved
-		progress := v1.JobProgress(j.Progress)
-		info.HoldfastProgress = &progress
 	}
 	return info
 }
@@ -159,7 +157,8 @@ func taskDetails(j *backup.Job) map[string]string {
 	}
 }
 
-// jobDetails adds what a backup was started with to the details of the job.
+// jobDetails adds to the details of the job what a backup was started with,
+// and how far the job is while it runs.
 func jobDetails(j *backup.Job) map[string]string {
 	details := map[string]string{}
 	for k, v := range j.Details {
@@ -172,10 +171,23 @@ func jobDetails(j *backup.Job) map[string]string {
 			details["TaskId"] = j.ActivityID
 		}
 	}
+	if !j.Status.Terminal() && j.Progress != (backup.Progress{}) {
+		addProgress(details, j.Progress)
+	}
 	if len(details) == 0 {
 		return nil
 	}
 	return details
+}
+
+func addProgress(details map[string]string, p backup.Progress) {
+	details[v1.DetailPhase] = p.Phase
+	for name, count := range map[string]int64{
+		v1.DetailItemsDone: p.ItemsDone, v1.DetailItemsTotal: p.ItemsTotal,
+		v1.DetailBytesDone: p.BytesDone, v1.DetailBytesTotal: p.BytesTotal,
+	} {
+		details[name] = strconv.FormatInt(count, 10)
+	}
 }
 
 // parseOrRoot parses an id that was valid when it was stored.

@@ -200,6 +200,41 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// A running job tells how far it is; what it was started with stays.
+func TestJobProgress(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	w.must(202, "POST", at+"/backup", backupBody)
+	id := w.must(200, "GET", vaultAt+"/backupJobs", "").at("value").([]any)[0].(map[string]any)["id"].(string)
+	progress := func(p backup.Progress, end bool) map[string]any {
+		w.update(func(tx catalog.Tx) error {
+			job, err := inventory.Jobs.Get(tx, id)
+			if err != nil {
+				return err
+			}
+			if job.Progress = p; end {
+				job.Complete(w.clock.Now(), nil)
+			}
+			return inventory.Jobs.Put(tx, job)
+		})
+		return w.must(200, "GET", id, "").at("properties.extendedInfo").(map[string]any)
+	}
+	info := progress(backup.Progress{Phase: "Collect", ItemsDone: 3, BytesDone: 1 << 40}, false)
+	want := map[string]any{"RetentionTag": "Default", "phase": "Collect", "itemsDone": "3", "itemsTotal": "0", "bytesDone": "1099511627776", "bytesTotal": "0"}
+	if diff := cmp.Diff(want, info["additionalDetails"]); diff != "" {
+		t.Errorf("additionalDetails (-want +got):\n%s", diff)
+	}
+	task := info["subTasks"].([]any)[0].(map[string]any)
+	if info["dataTransferredInBytes"] != float64(1<<40) || task["taskName"] != "Trigger Backup" || task["taskStatus"] != "InProgress" ||
+		task["additionalDetails"].(map[string]any)["OriginalDatasourceSizeInBytes"] != "1099511627776" {
+		t.Errorf("%v", info)
+	}
+	info = progress(backup.Progress{BytesDone: 5}, true)
+	if diff := cmp.Diff(map[string]any{"RetentionTag": "Default"}, info["additionalDetails"]); diff != "" {
+		t.Errorf("when ended (-want +got):\n%s", diff)
+	}
+}
+
 func TestCancelJob(t *testing.T) {
 	t.Parallel()
 	w := protect(t)

@@ -155,7 +155,7 @@ func (f *fakeCluster) backup(ctx context.Context, o agentv1.Operation, report se
 	if err := json.Unmarshal(o.Spec, &spec); err != nil {
 		return nil, err
 	}
-	report.Progress(agentv1.Progress{Phase: "Collect", ItemsDone: 1})
+	report.Progress(agentv1.Progress{Phase: "Collect", ItemsDone: 1, BytesDone: 2048})
 	f.mu.Lock()
 	hold := f.hold
 	f.mu.Unlock()

@@ -139,6 +139,7 @@ func TestCancel(t *testing.T) {
 	}
 	<-cluster.began
 	job := w.must(http.MethodGet, w.vault+"/backupJobs", nil)["value"].([]any)[0].(object)["id"].(string)
+	w.awaitProgress(job, object{"phase": "Collect", "itemsDone": "1", "itemsTotal": "0", "bytesDone": "2048", "bytesTotal": "0"})
 	if got := w.must(http.MethodPost, job+"/cancel", nil)["properties"].(object)["status"]; got != "Cancelled" {
 		t.Fatalf("job = %v", got)
 	}
@@ -154,6 +155,25 @@ func TestCancel(t *testing.T) {
 	if job := w.jobOf(w.must(http.MethodPost, w.instance+"/backup", backupBody)); job["status"] != "Completed" {
 		t.Fatalf("the next backup = %v", job)
 	}
+}
+
+// awaitProgress waits until a running job shows the progress that the cluster
+// reported.
+func (w *world) awaitProgress(job string, want object) {
+	w.t.Helper()
+	var got object
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		info := w.must(http.MethodGet, job, nil)["properties"].(object)["extendedInfo"].(object)
+		got, _ = info["additionalDetails"].(object)
+		same := info["dataTransferredInBytes"] == 2048.0
+		for name, value := range want {
+			same = same && got[name] == value
+		}
+		if same {
+			return
+		}
+	}
+	w.t.Fatalf("progress of %s = %v, want %v", job, got, want)
 }
 
 // Of one instance only one job runs; the next begins when it has ended. And an

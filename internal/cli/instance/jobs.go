@@ -181,7 +181,7 @@ type meter struct {
 func (m *meter) text(j *job) string {
 	d := j.Properties.ExtendedInfo.AdditionalDetails
 	items, total := number(d["itemsDone"]), number(d["itemsTotal"])
-	done := number(d["bytesDone"])
+	done, bytes := number(d["bytesDone"]), number(d["bytesTotal"])
 	if m.polls == 0 {
 		m.first = done
 	}
@@ -194,6 +194,9 @@ func (m *meter) text(j *job) string {
 	}
 	if done > 0 {
 		text += " " + console.Bytes(done)
+		if bytes > 0 {
+			text += " of " + console.Bytes(bytes)
+		}
 		if m.polls > 1 && done > m.first {
 			text += fmt.Sprintf(" (%s/s)", console.Bytes((done-m.first)*2/int64(m.polls-1)))
 		}

@@ -1,0 +1,28 @@
+package instance
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// The line of a watched job, from the documents that it is read from.
+func TestMeter(t *testing.T) {
+	m := &meter{}
+	for _, c := range []struct{ details, want string }{
+		{`{"RetentionTag":"Default"}`, "Backup waiting"},
+		{`{"phase":"Collect","itemsDone":"12","itemsTotal":"0","bytesDone":"0"}`, "Backup Collect 12 items"},
+		{`{"phase":"Cut","itemsDone":"1","itemsTotal":"4"}`, " 1/4 items"},
+		{`{"phase":"Collect","itemsDone":"30","bytesDone":"1048576","bytesTotal":"4194304"}`, "1.0 MiB of 4.0 MiB ("},
+		{`{"phase":"Collect","bytesDone":"nonsense"}`, "Backup Collect"},
+	} {
+		var j job
+		body := `{"properties":{"operation":"Backup","status":"InProgress","extendedInfo":{"additionalDetails":` + c.details + `}}}`
+		if err := json.Unmarshal([]byte(body), &j); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.text(&j); !strings.Contains(got, c.want) || !j.running() {
+			t.Errorf("%s: %q, want %q", c.details, got, c.want)
+		}
+	}
+}
