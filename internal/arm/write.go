@@ -105,9 +105,13 @@ func (s *Server) operationHeaders(h http.Header, r *Request, resp *Response) err
 	if result != "" {
 		h.Set("Location", result)
 	}
+	// Said even of what is over: clients look at the status first, and without
+	// a time of ours they wait 10 or 30 seconds of their own before they do.
+	after := 1
 	if !resp.operation.Status.Terminal() {
-		h.Set("Retry-After", strconv.Itoa(max(1, int(s.config.RetryAfter.Seconds()))))
+		after = max(after, int(s.config.RetryAfter.Seconds()))
 	}
+	h.Set("Retry-After", strconv.Itoa(after))
 	return nil
 }
 
