@@ -21,6 +21,7 @@ const (
 	CodeLocationMissingRole    Code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
 	CodeSnapshotGroupLocked    Code = "UserErrorSnapshotResourceGroupHasLocks"
 	CodeSnapshotGroupMissing   Code = "UserErrorSnapshotResourceGroupNotFound"
+	CodeSnapshotGroupInUse     Code = "UserErrorSnapshotResourceGroupInUse"
 	CodeSnapshotGroupImmutable Code = "UserErrorSnapshotResourceGroupCannotBeChanged"
 	CodeContainerNotFound      Code = "UserErrorBackupStorageLocationContainerNotFound"
 	CodeContainerUnreachable   Code = "UserErrorBackupStorageLocationUnreachable"
@@ -98,6 +99,7 @@ var codes = map[Code]codeFacts{
 	CodeLocationMissingRole:    act("Assign Storage Blob Data Contributor on the storage account to the extension's identity."),
 	CodeSnapshotGroupLocked:    act("Use another snapshot resource group, or remove the lock."),
 	CodeSnapshotGroupMissing:   act("Create the snapshot resource group, or name one that exists."),
+	CodeSnapshotGroupInUse:     act("Delete the backup instances that have their snapshots in the resource group first; that deletes their recovery points."),
 	CodeSnapshotGroupImmutable: act("Keep the snapshot resource group that was given when protection was configured."),
 	CodeContainerNotFound:      act("Create the container in the storage account first, then try again."),
 	CodeContainerUnreachable:   later("Check the address and the key of the storage account, and that the service can reach it."),

@@ -13,6 +13,7 @@ import (
 const (
 	LabelCluster   = "cluster"   // instances: the protected cluster
 	LabelPolicy    = "policy"    // instances
+	LabelSnapshots = "snapshots" // instances: the snapshot resource group
 	LabelInstance  = "instance"  // jobs
 	LabelStatus    = "status"    // jobs: backup.JobStatus
 	LabelContainer = "container" // extensions, recovery points: the backup storage location
@@ -37,7 +38,8 @@ var (
 )
 
 func instanceLabels(i *backup.Instance) map[string]string {
-	return map[string]string{LabelCluster: backup.Key(i.Datasource.ID), LabelPolicy: backup.Key(i.PolicyID)}
+	return map[string]string{LabelCluster: backup.Key(i.Datasource.ID), LabelPolicy: backup.Key(i.PolicyID),
+		LabelSnapshots: backup.Key(i.SnapshotGroupID)}
 }
 
 func jobLabels(j *backup.Job) map[string]string {

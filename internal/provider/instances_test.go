@@ -208,3 +208,19 @@ func TestSpelling(t *testing.T) {
 		t.Errorf("%s", got.raw)
 	}
 }
+
+// The resource group of an instance's snapshots stays as long as the instance.
+func TestSnapshotGroupInUse(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	snapshots := sub + "/resourceGroups/SnapshotRG"
+	a := w.must(409, "DELETE", snapshots, "")
+	if a.code(t) != "UserErrorSnapshotResourceGroupInUse" || !strings.Contains(string(a.raw), at) || !strings.Contains(string(a.raw), "Delete the backup instances") {
+		t.Errorf("%s", a.raw)
+	}
+	w.must(204, "HEAD", snapshots, "")
+	w.must(202, "DELETE", at, "")
+	w.finish()
+	w.must(202, "DELETE", snapshots, "")
+	w.must(404, "HEAD", snapshots, "")
+}

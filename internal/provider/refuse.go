@@ -14,6 +14,7 @@ var statuses = map[backup.Code]int{
 	backup.CodePolicyImmutable:           http.StatusConflict,
 	backup.CodeDuplicateInstance:         http.StatusConflict,
 	backup.CodeInvalidTransition:         http.StatusConflict,
+	backup.CodeSnapshotGroupInUse:        http.StatusConflict,
 	backup.CodeDependentResources:        http.StatusConflict,
 	backup.CodeExtensionAlreadyInstalled: http.StatusConflict,
 	backup.CodeOperationInProgress:       http.StatusConflict,

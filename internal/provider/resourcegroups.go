@@ -159,7 +159,7 @@ func (p *Platform) deleteGroup(ctx context.Context, r *arm.Request) (*arm.Respon
 		if err := r.Match(g.ETag); err != nil {
 			return err
 		}
-		if err := refuseNonEmpty(tx, g.ID); err != nil {
+		if err := errors.Join(refuseNonEmpty(tx, g.ID), refuseSnapshots(tx, g.ID)); err != nil {
 			return err
 		}
 		if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
@@ -192,6 +192,21 @@ func refuseNonEmpty(tx catalog.Tx, group string) error {
 	}
 	return arm.Conflict("ResourceGroupNotEmpty",
 		"The resource group still holds %d resources: delete them first. They are %s.", len(held), strings.Join(names, ", "))
+}
+
+// refuseSnapshots keeps a group in which instances have their snapshots:
+// without it they could neither back up nor restore.
+func refuseSnapshots(tx catalog.Tx, group string) error {
+	users, err := inventory.Instances.With(tx, inventory.LabelSnapshots, backup.Key(group))
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	names := make([]string, len(users))
+	for i := range users {
+		names[i] = users[i].ID
+	}
+	return refuse(backup.NewProblem(backup.CodeSnapshotGroupInUse, group,
+		"%d backup instances have their snapshots in the resource group: %s", len(users), strings.Join(names, ", ")))
 }
 
 func (p *Platform) listGroupResources(ctx context.Context, r *arm.Request) (*arm.Response, error) {
