@@ -18,7 +18,7 @@ var resourceSettings = []string{
 
 const settingTelemetry = "telemetry.endpoint"
 
-// CodeSetting: a setting of the extension has a value that cannot be used.
+// CodeSetting says that a setting of the extension has a value that cannot be used.
 const CodeSetting = "UserErrorExtensionSettingNotValid"
 
 // Image is what the extension's pods run.

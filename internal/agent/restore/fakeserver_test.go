@@ -456,7 +456,7 @@ func (s *apiServer) find(ref string) map[string]any {
 	defer s.mu.Unlock()
 	for _, object := range s.objects {
 		entry, err := newEntry(object, false)
-		if err == nil && entry.Ref.String() == ref {
+		if err == nil && entry.String() == ref {
 			return object
 		}
 	}
