@@ -10,9 +10,13 @@ import (
 )
 
 // carried are volumes of pods that need no protection of their own: they are
-// made from other objects, or they are claims, which are looked at as such.
+// made from other objects, they are claims, which are looked at as such, or
+// they are scratch space that Kubernetes itself throws away with every pod.
+// Warning of the last would end nearly every backup with warnings, and hide
+// the ones that matter.
 var carried = []string{
-	"persistentVolumeClaim", "configMap", "secret", "projected", "downwardAPI", "image"}
+	"persistentVolumeClaim", "configMap", "secret", "projected", "downwardAPI", "image",
+	"emptyDir", "ephemeral", "csi"}
 
 // podVolumes gathers the volumes of pods that are no claims, once for each
 // workload, however many pods it has.
@@ -41,7 +45,7 @@ func (p *podVolumes) see(o object) error {
 		}
 		resource := kind + " " + o.meta.Metadata.Namespace + "/" + workload
 		p.found[resource+"/"+name] = warning(resource, CodePodVolume,
-			"The volume %s of %s is of type %s, which lives with its pod, and was not backed up.", name, resource, source)
+			"The volume %s of %s is of type %s, which is no persistent volume claim, and was not backed up.", name, resource, source)
 	}
 	return nil
 }
