@@ -29,7 +29,7 @@ race: prerequisites
 devcluster-test: prerequisites
 	cd test/devcluster && go test ./...
 e2e: build images ## scenarios on a real cluster
-	go test -count=1 -tags e2e -timeout 40m ./test/e2e/...
+	scripts/e2e.sh
 
 .PHONY: verify format lint vet generate generated
 verify: format vet lint generated race ## format, vet, lint with import walls, generated files, race tests
