@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -56,20 +58,38 @@ func migrateCommand() *cobra.Command {
 }
 
 func checkCommand() *cobra.Command {
-	var o service.Options
+	o := service.Options{Clock: clock.System{}}
 	cmd := &cobra.Command{
-		Use: "check", Short: "Check that the database is whole and every repository key can be read", Args: cobra.NoArgs,
+		Use: "check", Short: "Check the database, the keys, the certificates and the stores", Args: cobra.NoArgs,
+		Long: "Check the database, the keys, the certificates and the stores. It changes nothing and may run beside the service. The exit code is 1 when there is a problem.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := service.Check(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), report)
-			return err
+			return report(cmd.OutOrStdout(), service.Check(cmd.Context(), o))
 		},
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	cmd.Flags().StringVar(&o.TLSCert, "tls-cert", "", "file of the certificate chain, when the service is given one")
+	cmd.Flags().StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
 	return cmd
+}
+
+// report prints findings as a table and fails when there is a problem.
+func report(to io.Writer, findings []service.Finding) error {
+	problems := 0
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CHECK\tRESULT\tDETAIL")
+	for _, f := range findings {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Check, f.Result, f.Detail)
+		if f.Result == service.Problem {
+			problems++
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if problems > 0 {
+		return fmt.Errorf("%d problems found", problems)
+	}
+	return nil
 }
 
 // logger writes to standard error.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -37,14 +38,39 @@ var waiting = []rivertype.JobState{
 
 // MigrateSQLite brings the engine's tables up to date. It may be repeated.
 func MigrateSQLite(ctx context.Context, db *sql.DB) error {
-	migrator, err := rivermigrate.New(riversqlite.New(db), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	migrator, err := sqliteMigrations(db)
 	if err != nil {
-		return fmt.Errorf("prepare the job engine's migrations: %w", err)
+		return err
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("migrate the job engine: %w", err)
 	}
 	return nil
+}
+
+// CheckSQLite fails when the engine's tables are not those that this program
+// works with.
+func CheckSQLite(ctx context.Context, db *sql.DB) error {
+	migrator, err := sqliteMigrations(db)
+	if err != nil {
+		return err
+	}
+	result, err := migrator.Validate(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("read the job engine's schema: %w", err)
+	}
+	if !result.OK {
+		return fmt.Errorf("the job engine's schema is not current: %s", strings.Join(result.Messages, "; "))
+	}
+	return nil
+}
+
+func sqliteMigrations(db *sql.DB) (*rivermigrate.Migrator[*sql.Tx], error) {
+	migrator, err := rivermigrate.New(riversqlite.New(db), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the job engine's migrations: %w", err)
+	}
+	return migrator, nil
 }
 
 // Queue puts jobs in line. It is separate from the Engine because whoever

@@ -30,18 +30,39 @@ func (d *DB) Close() error { return errors.Join(d.Write.Close(), d.Read.Close())
 
 // Migrate brings the schema up to date. It may be repeated.
 func (d *DB) Migrate(ctx context.Context) error {
-	schema, err := d.dialect.schema()
+	provider, err := d.migrations()
 	if err != nil {
-		return fmt.Errorf("read the catalog's migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(d.dialect.goose, d.Write, schema)
-	if err != nil {
-		return fmt.Errorf("prepare the catalog's migrations: %w", err)
+		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the catalog: %w", err)
 	}
 	return nil
+}
+
+// SchemaVersions returns the version of the schema as it is, and the one that
+// this program works with.
+func (d *DB) SchemaVersions(ctx context.Context) (is, want int64, err error) {
+	provider, err := d.migrations()
+	if err != nil {
+		return 0, 0, err
+	}
+	if is, want, err = provider.GetVersions(ctx); err != nil {
+		return 0, 0, fmt.Errorf("read the catalog's schema version: %w", err)
+	}
+	return is, want, nil
+}
+
+func (d *DB) migrations() (*goose.Provider, error) {
+	schema, err := d.dialect.schema()
+	if err != nil {
+		return nil, fmt.Errorf("read the catalog's migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(d.dialect.goose, d.Write, schema)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the catalog's migrations: %w", err)
+	}
+	return provider, nil
 }
 
 // Enqueue hands a job to the job engine inside the transaction tx.

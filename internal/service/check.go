@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"holdfast.dev/holdfast/internal/catalog/sqlstore"
+	"holdfast.dev/holdfast/internal/jobs"
+)
+
+// Result is how one check ended.
+type Result string
+
+// Results. Only a Problem keeps the service, a backup or a restore from working.
+const (
+	OK      Result = "ok"
+	Warning Result = "warning"
+	Problem Result = "problem"
+)
+
+// Finding is what one check saw.
+type Finding struct {
+	Check  string // what was looked at
+	Result Result
+	Detail string // what was seen, and what to do about it
+}
+
+// checker collects findings.
+type checker struct {
+	Options
+	db       *sqlstore.DB
+	findings []Finding
+}
+
+func (c *checker) add(check string, result Result, format string, values ...any) {
+	c.findings = append(c.findings, Finding{check, result, fmt.Sprintf(format, values...)})
+}
+
+// Check looks at everything that the service stands on: the database, the keys,
+// the certificates and the stores. It changes nothing; the service may be
+// running. Of the options it reads DataDir, TLSCert, TLSKey and Clock.
+func Check(ctx context.Context, o Options) []Finding {
+	c := &checker{Options: o}
+	c.database(ctx)
+	if c.db != nil {
+		defer func() { _ = c.db.Close() }() // nothing was written
+	}
+	secrets := c.keys(ctx)
+	c.certificates()
+	if c.db != nil && secrets != nil {
+		c.stores(ctx, secrets)
+	}
+	return c.findings
+}
+
+// database leaves the open database in c.db when the rest can be read from it.
+func (c *checker) database(ctx context.Context) {
+	path := c.path("catalog.db")
+	if _, err := os.Stat(path); err != nil {
+		c.add("database", Problem, "%v; is --data-dir right, and was the service ever started?", plain(err))
+		return
+	}
+	db, err := sqlstore.OpenSQLite(path)
+	if err != nil {
+		c.add("database", Problem, "%v", err)
+		return
+	}
+	var verdict string
+	if err := db.Read.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil || verdict != "ok" {
+		c.add("database", Problem, "%s is damaged: %s; restore it from a copy", path, errors.Join(err, errors.New(verdict)))
+		_ = db.Close() // damaged: there is nothing to flush
+		return
+	}
+	c.add("database", OK, "whole")
+	if c.schema(ctx, db) {
+		c.db = db
+	}
+}
+
+// schema says whether the database can be read by this program.
+func (c *checker) schema(ctx context.Context, db *sqlstore.DB) bool {
+	is, want, err := db.SchemaVersions(ctx)
+	switch {
+	case err != nil:
+		c.add("schema", Problem, "%v", err)
+	case is < want:
+		c.add("schema", Problem, "version %d, this program needs %d: run holdfastd migrate, or start the service", is, want)
+	case is > want:
+		c.add("schema", Problem, "version %d is of a newer program, this one knows %d: use the newer one", is, want)
+	default:
+		if err := jobs.CheckSQLite(ctx, db.Write); err != nil {
+			c.add("schema", Problem, "%v: run holdfastd migrate, or start the service", err)
+			break
+		}
+		c.add("schema", OK, "version %d", is)
+		return true
+	}
+	_ = db.Close() // nothing was written
+	return false
+}
+
+// plain takes the name of the system call out of a file's error.
+func plain(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return fmt.Errorf("%s: %w", file.Path, file.Err)
+	}
+	return err
+}
