@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"holdfast.dev/holdfast/internal/cli/console"
 	"holdfast.dev/holdfast/internal/cli/everyday"
@@ -45,6 +46,7 @@ func command(c *console.Console, version string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return console.Usage("%v\nsee '%s --help'", err, cmd.CommandPath())
 	})
+	root.SetGlobalNormalizationFunc(otherNames)
 	c.AddFlags(root)
 	root.AddCommand(protection(c)...)
 	root.AddCommand(resource.Commands(c)...)
@@ -58,4 +60,17 @@ func command(c *console.Console, version string) *cobra.Command {
 // protection are the commands of az dataprotection.
 func protection(c *console.Console) []*cobra.Command {
 	return append([]*cobra.Command{vault.Command(c), policy.Command(c)}, instance.Commands(c)...)
+}
+
+// otherNames lets flags be given under the second names that az has for them.
+func otherNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	switch name {
+	case "backup-instance-name", "job-id", "ids":
+		name = "name"
+	case "username":
+		name = "client-id"
+	case "password":
+		name = "client-secret"
+	}
+	return pflag.NormalizedName(name)
 }

@@ -19,27 +19,26 @@ var columns = []console.Column{{Title: "name", Path: "name"}, {Title: "friendly 
 
 // Commands returns the groups backup-instance, recovery-point and job.
 func Commands(c *console.Console) []*cobra.Command {
-	cmd := &cobra.Command{Use: "backup-instance", Short: "Backup instances: what is protected, by which policy"}
-	cmd.AddCommand(backupConfig(c), initialize(c), validateForBackup(c), updatePermissions(c), create(c), show(c), list(c), remove(c),
+	k := console.Kind{Version: vault.Version, Columns: columns, Path: func(name string) (string, error) { return Path(c, name) }}
+	instances := console.Noun("backup-instance", "Backup instances: what is protected, by which policy",
+		backupConfig(c), initialize(c), validateForBackup(c), updatePermissions(c), create(c), k.Show(c), k.List(c),
+		k.Delete(c, "Stop protection and delete all recovery points"),
 		adhocBackup(c), updatePolicy(c), restoreConfig(c), validateForRestore(c), restoreGroup(c),
 		stateChange(c, "stop-protection", "stopProtection", "Stop backups and keep all recovery points for ever"),
 		stateChange(c, "suspend-backup", "suspendBackups", "Stop backups and let retention go on"),
 		stateChange(c, "resume-protection", "resumeProtection", "Take backups again"))
-	return []*cobra.Command{cmd, recoveryPoints(c), jobs(c)}
+	return []*cobra.Command{instances, recoveryPoints(c), jobs(c)}
 }
 
-// Path is the ARM id of an instance of the current vault.
+// Path is the ARM id of an instance of the current vault, or of all for "".
 func Path(c *console.Console, name string) (string, error) {
 	v, err := c.VaultPath()
-	return v + "/backupInstances/" + name, err
+	return console.Below(v, err, "backupInstances", name)
 }
 
 // named registers --name/-n, which az also calls --backup-instance-name.
 func named(cmd *cobra.Command, name *string) *cobra.Command {
-	cmd.Flags().StringVarP(name, "name", "n", "", "name of the backup instance (also --backup-instance-name)")
-	_ = cmd.MarkFlagRequired("name")
-	cmd.Flags().SetNormalizeFunc(alias("backup-instance-name", "name"))
-	return cmd
+	return console.NameFlag(cmd, name, "name of the backup instance (also --backup-instance-name)")
 }
 
 // unwrap takes {"name":…, "properties":{…}} apart, as initialize prints it.
@@ -109,50 +108,6 @@ func create(c *console.Console) *cobra.Command {
 	cmd.Flags().StringVar(&file, "backup-instance", "", "JSON of the instance, or a file")
 	cmd.Flags().BoolVar(&skip, "skip-validation", false, "create without validating first; the service validates all the same")
 	_ = cmd.MarkFlagRequired("backup-instance")
-	return cmd
-}
-
-func show(c *console.Console) *cobra.Command {
-	var name string
-	return named(&cobra.Command{Use: "show", Short: "Show a backup instance", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := Path(c, name)
-		if err != nil {
-			return err
-		}
-		out, err := c.Get(cmd.Context(), p, vault.Version)
-		if err != nil {
-			return err
-		}
-		return c.Print(out, columns...)
-	}}, &name)
-}
-
-func list(c *console.Console) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List the backup instances of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		v, err := c.VaultPath()
-		if err != nil {
-			return err
-		}
-		out, err := c.List(cmd.Context(), v+"/backupInstances", vault.Version)
-		if err != nil {
-			return err
-		}
-		return c.Print(out, columns...)
-	}}
-}
-
-func remove(c *console.Console) *cobra.Command {
-	var name string
-	cmd := named(&cobra.Command{Use: "delete", Short: "Stop protection and delete all recovery points", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := Path(c, name)
-			if err != nil {
-				return err
-			}
-			_, err = c.Call(cmd.Context(), http.MethodDelete, p, vault.Version, nil)
-			return err
-		}}, &name)
-	console.Confirm(c, cmd)
 	return cmd
 }
 

@@ -77,7 +77,6 @@ func cancelJob(c *console.Console) *cobra.Command {
 
 func withJobID(cmd *cobra.Command, id *string) *cobra.Command {
 	cmd.Flags().StringVarP(id, "name", "n", "", "id of the job (also --job-id)")
-	cmd.Flags().SetNormalizeFunc(alias("job-id", "name"))
 	_ = cmd.MarkFlagRequired("name")
 	return cmd
 }

@@ -9,14 +9,8 @@ import (
 	"holdfast.dev/holdfast/internal/cli/console"
 )
 
-func group(use, short string, cmds ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short}
-	cmd.AddCommand(cmds...)
-	return cmd
-}
-
 func trigger(c *console.Console) *cobra.Command {
-	return group("trigger", "When a policy runs", createSchedule(c), setSchedule(c))
+	return console.Noun("trigger", "When a policy runs", createSchedule(c), setSchedule(c))
 }
 
 func createSchedule(c *console.Console) *cobra.Command {
@@ -114,7 +108,7 @@ func retentionRule(c *console.Console) *cobra.Command {
 	})
 	remove.Flags().StringVar(&drop, "name", "", "name of the rule")
 	_ = remove.MarkFlagRequired("name")
-	return group("retention-rule", "How long recovery points are kept", createLifecycle(c), set, remove)
+	return console.Noun("retention-rule", "How long recovery points are kept", createLifecycle(c), set, remove)
 }
 
 func createLifecycle(c *console.Console) *cobra.Command {
@@ -167,7 +161,7 @@ func tag(c *console.Console) *cobra.Command {
 	})
 	remove.Flags().StringVar(&drop, "name", "", "name of the tag")
 	_ = remove.MarkFlagRequired("name")
-	return group("tag", "Which recovery points a retention rule is for", absoluteCriteria(c), set, remove)
+	return console.Noun("tag", "Which recovery points a retention rule is for", absoluteCriteria(c), set, remove)
 }
 
 func editTags(p object, edit func([]any) []any) error {

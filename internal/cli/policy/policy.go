@@ -18,20 +18,14 @@ var columns = []console.Column{{Title: "name", Path: "name"},
 
 // Command returns the backup-policy group.
 func Command(c *console.Console) *cobra.Command {
-	cmd := &cobra.Command{Use: "backup-policy", Short: "Backup policies"}
-	cmd.AddCommand(template(c), create(c), show(c), list(c), remove(c), trigger(c), retentionRule(c), tag(c))
-	return cmd
+	k := console.Kind{Version: vault.Version, Columns: columns, Path: func(name string) (string, error) { return path(c, name) }}
+	return console.Noun("backup-policy", "Backup policies", template(c), create(c), k.Show(c), k.List(c), k.Delete(c, "Delete a policy that no instance uses"),
+		trigger(c), retentionRule(c), tag(c))
 }
 
 func path(c *console.Console, name string) (string, error) {
 	v, err := c.VaultPath()
-	return v + "/backupPolicies/" + name, err
-}
-
-func named(cmd *cobra.Command, name *string) *cobra.Command {
-	cmd.Flags().StringVarP(name, "name", "n", "", "name of the policy")
-	_ = cmd.MarkFlagRequired("name")
-	return cmd
+	return console.Below(v, err, "backupPolicies", name)
 }
 
 func create(c *console.Console) *cobra.Command {
@@ -58,50 +52,7 @@ func create(c *console.Console) *cobra.Command {
 		return c.Print(out, columns...)
 	}}
 	cmd.Flags().StringVar(&file, "policy", "", "JSON of the policy, or a file (default: the template)")
-	return named(cmd, &name)
-}
-
-func show(c *console.Console) *cobra.Command {
-	var name string
-	return named(&cobra.Command{Use: "show", Short: "Show a policy", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := path(c, name)
-		if err != nil {
-			return err
-		}
-		out, err := c.Get(cmd.Context(), p, vault.Version)
-		if err != nil {
-			return err
-		}
-		return c.Print(out, columns...)
-	}}, &name)
-}
-
-func list(c *console.Console) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List the policies of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		v, err := c.VaultPath()
-		if err != nil {
-			return err
-		}
-		out, err := c.List(cmd.Context(), v+"/backupPolicies", vault.Version)
-		if err != nil {
-			return err
-		}
-		return c.Print(out, columns...)
-	}}
-}
-
-func remove(c *console.Console) *cobra.Command {
-	var name string
-	cmd := named(&cobra.Command{Use: "delete", Short: "Delete a policy", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := path(c, name)
-		if err != nil {
-			return err
-		}
-		_, err = c.Call(cmd.Context(), http.MethodDelete, p, vault.Version, nil)
-		return err
-	}}, &name)
-	console.Confirm(c, cmd)
-	return cmd
+	return console.NameFlag(cmd, &name, "name of the policy")
 }
 
 func template(c *console.Console) *cobra.Command {

@@ -9,19 +9,17 @@ import (
 )
 
 func aks(c *console.Console) *cobra.Command {
-	return noun("aks", "Trusted access of vaults to clusters", noun("trustedaccess", "Trusted access", bindings(c), trustedRoles(c)))
+	return console.Noun("aks", "Trusted access of vaults to clusters", console.Noun("trustedaccess", "Trusted access", bindings(c), trustedRoles(c)))
 }
 
 func bindings(c *console.Console) *cobra.Command {
 	var cluster string
-	path := func(name string) (string, error) {
+	k := console.Kind{Version: clusterVersion, Render: flat, Path: func(name string) (string, error) {
 		p, err := clusterPath(c, cluster)
-		return p + "/trustedAccessRoleBindings/" + name, err
-	}
-	all := func() (string, error) { p, err := path(""); return p[:max(len(p)-1, 0)], err }
-	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "source", Path: "sourceResourceId"}, {Title: "state", Path: "provisioningState"}}
-	cmd := noun("rolebinding", "Trusted access role bindings", createBinding(c, path, "create"), createBinding(c, path, "update"),
-		shower(c, clusterVersion, path, flat, cols...), lister(c, clusterVersion, all, flat, cols...), deleter(c, clusterVersion, path))
+		return console.Below(p, err, "trustedAccessRoleBindings", name)
+	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "source", Path: "sourceResourceId"}, {Title: "state", Path: "provisioningState"}}}
+	cmd := console.Noun("rolebinding", "Trusted access role bindings", createBinding(c, k.Path, "create"), createBinding(c, k.Path, "update"),
+		k.Show(c), k.List(c), k.Delete(c, "Take the access back"))
 	cmd.PersistentFlags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
 	_ = cmd.MarkPersistentFlagRequired("cluster-name")
 	return cmd
@@ -42,7 +40,7 @@ func createBinding(c *console.Console, path func(string) (string, error), verb s
 		}
 		return c.Print(flat(out))
 	}}
-	nameFlag(cmd, &name, "name of the binding")
+	console.NameFlag(cmd, &name, "name of the binding")
 	cmd.Flags().StringVar(&source, "source-resource-id", "", "ARM id of the vault")
 	cmd.Flags().StringSliceVar(&roles, "roles", []string{"Microsoft.DataProtection/backupVaults/backup-operator"}, "roles to bind")
 	_ = cmd.MarkFlagRequired("source-resource-id")
@@ -51,12 +49,12 @@ func createBinding(c *console.Console, path func(string) (string, error), verb s
 
 func trustedRoles(c *console.Console) *cobra.Command {
 	var location string
-	path := func() (string, error) {
+	k := console.Kind{Version: clusterVersion, Path: func(string) (string, error) {
 		s, err := c.SubscriptionID()
 		return "/subscriptions/" + s + "/providers/Microsoft.ContainerService/locations/" + location + "/trustedAccessRoles", err
-	}
-	list := lister(c, clusterVersion, path, raw, console.Column{Title: "name", Path: "name"}, console.Column{Title: "source", Path: "sourceResourceType"})
+	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "source", Path: "sourceResourceType"}}}
+	list := k.List(c)
 	list.Flags().StringVarP(&location, "location", "l", "", "region")
 	_ = list.MarkFlagRequired("location")
-	return noun("role", "Roles that trusted access can give", list)
+	return console.Noun("role", "Roles that trusted access can give", list)
 }

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -9,21 +8,17 @@ import (
 	"holdfast.dev/holdfast/internal/cli/console"
 )
 
-func raw(r json.RawMessage) any { return r }
-
 func clusterPath(c *console.Console, name string) (string, error) {
 	g, err := c.GroupPath()
-	return g + "/providers/Microsoft.ContainerService/managedClusters/" + name, err
+	return console.Below(g, err, "providers/Microsoft.ContainerService/managedClusters", name)
 }
 
 func clusters(c *console.Console) *cobra.Command {
-	path := func(name string) (string, error) { return clusterPath(c, name) }
-	all := func() (string, error) { return clusterPath(c, "") }
-	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"},
-		{Title: "kubernetes", Path: "properties.kubernetesVersion"}, {Title: "state", Path: "properties.provisioningState"},
-		{Title: "connected", Path: "properties.holdfastConnection.state"}, {Title: "last seen", Path: "properties.holdfastConnection.lastSeen"}}
-	return noun("cluster", "Connected clusters", createCluster(c), connectCluster(c),
-		shower(c, clusterVersion, path, raw, cols...), lister(c, clusterVersion, all, raw, cols...), deleter(c, clusterVersion, path))
+	k := console.Kind{Version: clusterVersion, Path: func(name string) (string, error) { return clusterPath(c, name) },
+		Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"},
+			{Title: "kubernetes", Path: "properties.kubernetesVersion"}, {Title: "state", Path: "properties.provisioningState"},
+			{Title: "connected", Path: "properties.holdfastConnection.state"}, {Title: "last seen", Path: "properties.holdfastConnection.lastSeen"}}}
+	return console.Noun("cluster", "Connected clusters", createCluster(c), connectCluster(c), k.Show(c), k.List(c), k.Delete(c, "Forget a cluster"))
 }
 
 func createCluster(c *console.Console) *cobra.Command {
@@ -40,7 +35,7 @@ func createCluster(c *console.Console) *cobra.Command {
 			}
 			return c.Print(out)
 		}}
-	nameFlag(cmd, &name, "name of the cluster")
+	console.NameFlag(cmd, &name, "name of the cluster")
 	cmd.Flags().StringVarP(&location, "location", "l", "", "region")
 	_ = cmd.MarkFlagRequired("location")
 	return cmd

@@ -24,7 +24,7 @@ func connectCluster(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{Use: "connect", Short: "Install the connector into a cluster, so that it calls this service", Args: cobra.NoArgs,
 		Long: "Creates the cluster's resource if there is none, gets a one-time token and installs the connector with\nyour kubeconfig. Repeating it repairs or upgrades the connector. The service never holds the kubeconfig.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), c) }}
-	nameFlag(cmd, &in.name, "name of the cluster")
+	console.NameFlag(cmd, &in.name, "name of the cluster")
 	f := cmd.Flags()
 	f.StringVarP(&in.location, "location", "l", "", "region, for a new cluster")
 	f.StringVar(&in.kubeconfig, "kubeconfig", "", "kubeconfig of the cluster (default: as kubectl)")

@@ -10,14 +10,12 @@ import (
 
 func extensions(c *console.Console) *cobra.Command {
 	var cluster, clusterType string
-	path := func(name string) (string, error) {
+	k := console.Kind{Version: extensionVersion, Render: flat, Path: func(name string) (string, error) {
 		p, err := clusterPath(c, cluster)
-		return p + "/providers/Microsoft.KubernetesConfiguration/extensions/" + name, err
-	}
-	all := func() (string, error) { p, err := path(""); return p[:max(len(p)-1, 0)], err }
-	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "type", Path: "extensionType"}, {Title: "version", Path: "currentVersion"}, {Title: "state", Path: "provisioningState"}}
-	cmd := noun("k8s-extension", "Extensions of a cluster", createExtension(c, path), updateExtension(c, path),
-		shower(c, extensionVersion, path, flat, cols...), lister(c, extensionVersion, all, flat, cols...), deleter(c, extensionVersion, path))
+		return console.Below(p, err, "providers/Microsoft.KubernetesConfiguration/extensions", name)
+	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "type", Path: "extensionType"}, {Title: "version", Path: "currentVersion"}, {Title: "state", Path: "provisioningState"}}}
+	cmd := console.Noun("k8s-extension", "Extensions of a cluster", createExtension(c, k.Path), updateExtension(c, k.Path),
+		k.Show(c), k.List(c), k.Delete(c, "Remove an extension from its cluster"))
 	cmd.PersistentFlags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
 	cmd.PersistentFlags().StringVar(&clusterType, "cluster-type", "managedClusters", "accepted for compatibility")
 	_ = cmd.MarkPersistentFlagRequired("cluster-name")
@@ -70,7 +68,7 @@ func createExtension(c *console.Console, path func(string) (string, error)) *cob
 		}
 		return c.Print(flat(out))
 	}}
-	nameFlag(cmd, &name, "name of the extension")
+	console.NameFlag(cmd, &name, "name of the extension")
 	f := cmd.Flags()
 	f.StringVar(&kind, "extension-type", "microsoft.dataprotection.kubernetes", "type of the extension")
 	f.StringVar(&scope, "scope", "cluster", "accepted for compatibility: the extension is installed for the whole cluster")
@@ -98,7 +96,7 @@ func updateExtension(c *console.Console, path func(string) (string, error)) *cob
 		}
 		return c.Print(flat(out))
 	}}
-	nameFlag(cmd, &name, "name of the extension")
+	console.NameFlag(cmd, &name, "name of the extension")
 	s.add(cmd)
 	return cmd
 }

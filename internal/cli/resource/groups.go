@@ -9,17 +9,11 @@ import (
 )
 
 func groups(c *console.Console) *cobra.Command {
-	path := func(name string) (string, error) {
+	k := console.Kind{Version: groupVersion, Path: func(name string) (string, error) {
 		s, err := c.SubscriptionID()
-		return "/subscriptions/" + s + "/resourceGroups/" + name, err
-	}
-	all := func() (string, error) {
-		s, err := c.SubscriptionID()
-		return "/subscriptions/" + s + "/resourceGroups", err
-	}
-	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"}, {Title: "state", Path: "provisioningState || properties.provisioningState"}}
-	return noun("group", "Resource groups", createGroup(c, path),
-		shower(c, groupVersion, path, raw, cols...), lister(c, groupVersion, all, raw, cols...), deleter(c, groupVersion, path))
+		return console.Below("/subscriptions/"+s, err, "resourceGroups", name)
+	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"}, {Title: "state", Path: "properties.provisioningState"}}}
+	return console.Noun("group", "Resource groups", createGroup(c, k.Path), k.Show(c), k.List(c), k.Delete(c, "Delete an empty resource group"))
 }
 
 func createGroup(c *console.Console, path func(string) (string, error)) *cobra.Command {
@@ -40,7 +34,7 @@ func createGroup(c *console.Console, path func(string) (string, error)) *cobra.C
 		}
 		return c.Print(out)
 	}}
-	nameFlag(cmd, &name, "name of the group")
+	console.NameFlag(cmd, &name, "name of the group")
 	cmd.Flags().StringVarP(&location, "location", "l", "", "region")
 	cmd.Flags().StringArrayVar(&tags, "tags", nil, "KEY=VALUE, space separated")
 	_ = cmd.MarkFlagRequired("location")

@@ -5,7 +5,6 @@ package resource
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,72 +24,6 @@ const (
 // Commands returns the command groups of this package.
 func Commands(c *console.Console) []*cobra.Command {
 	return []*cobra.Command{groups(c), clusters(c), aks(c), extensions(c), storage(c), roles(c)}
-}
-
-// nameFlag registers --name/-n on a command and requires it.
-func nameFlag(cmd *cobra.Command, name *string, what string) {
-	cmd.Flags().StringVarP(name, "name", "n", "", what)
-	_ = cmd.MarkFlagRequired("name")
-}
-
-// noun returns an empty command that groups verbs.
-func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short}
-	cmd.AddCommand(verbs...)
-	return cmd
-}
-
-// shower returns a show command.
-func shower(c *console.Console, version string, path func(name string) (string, error), render func(json.RawMessage) any, cols ...console.Column) *cobra.Command {
-	var name string
-	cmd := &cobra.Command{Use: "show", Short: "Show one", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := path(name)
-		if err != nil {
-			return err
-		}
-		out, err := c.Get(cmd.Context(), p, version)
-		if err != nil {
-			return err
-		}
-		return c.Print(render(out), cols...)
-	}}
-	nameFlag(cmd, &name, "name")
-	return cmd
-}
-
-// lister returns a list command.
-func lister(c *console.Console, version string, path func() (string, error), render func(json.RawMessage) any, cols ...console.Column) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List all", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := path()
-		if err != nil {
-			return err
-		}
-		items, err := c.List(cmd.Context(), p, version)
-		if err != nil {
-			return err
-		}
-		out := make([]any, len(items))
-		for i, item := range items {
-			out[i] = render(item)
-		}
-		return c.Print(out, cols...)
-	}}
-}
-
-// deleter returns a delete command.
-func deleter(c *console.Console, version string, path func(name string) (string, error)) *cobra.Command {
-	var name string
-	cmd := &cobra.Command{Use: "delete", Short: "Delete one", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := path(name)
-		if err != nil {
-			return err
-		}
-		_, err = c.Call(cmd.Context(), http.MethodDelete, p, version, nil)
-		return err
-	}}
-	nameFlag(cmd, &name, "name")
-	console.Confirm(c, cmd)
-	return cmd
 }
 
 // flat hoists the properties of a resource, as az does for these nouns.

@@ -15,17 +15,20 @@ import (
 
 func roles(c *console.Console) *cobra.Command {
 	var scope string
-	path := func(name string) (string, error) { return strings.TrimSuffix(name, "/"), nil }
-	all := func() (string, error) { return roleScope(c, scope, "roleAssignments") }
-	cols := []console.Column{{Title: "principal", Path: "principalId"}, {Title: "role", Path: "roleDefinitionId"}, {Title: "scope", Path: "scope"}}
-	list := lister(c, roleVersion, all, flat, cols...)
+	assignments := console.Kind{Version: roleVersion, Render: flat, Path: func(id string) (string, error) {
+		if id != "" {
+			return id, nil
+		}
+		return roleScope(c, scope, "roleAssignments")
+	}, Columns: []console.Column{{Title: "principal", Path: "principalId"}, {Title: "role", Path: "roleDefinitionId"}, {Title: "scope", Path: "scope"}}}
+	definitions := console.Kind{Version: roleVersion, Render: flat, Path: func(string) (string, error) { return roleScope(c, scope, "roleDefinitions") },
+		Columns: []console.Column{{Title: "name", Path: "roleName"}, {Title: "id", Path: "name"}}}
+	list := assignments.List(c)
 	list.Flags().StringVar(&scope, "scope", "", "ARM id (default: the subscription)")
-	remove := deleter(c, roleVersion, path)
-	remove.Flags().Lookup("name").Usage = "full ARM id of the assignment"
-	definitions := lister(c, roleVersion, func() (string, error) { return roleScope(c, scope, "roleDefinitions") }, flat,
-		console.Column{Title: "name", Path: "roleName"}, console.Column{Title: "id", Path: "name"})
-	return noun("role", "Who may do what", noun("assignment", "Role assignments", createAssignment(c), list, remove),
-		noun("definition", "Role definitions", definitions))
+	remove := assignments.Delete(c, "Take a role back")
+	remove.Flags().Lookup("name").Usage = "full ARM id of the assignment (also --ids)"
+	return console.Noun("role", "Who may do what", console.Noun("assignment", "Role assignments", createAssignment(c), list, remove),
+		console.Noun("definition", "Role definitions", definitions.List(c)))
 }
 
 func roleScope(c *console.Console, scope, kind string) (string, error) {

@@ -9,20 +9,18 @@ import (
 )
 
 func storage(c *console.Console) *cobra.Command {
-	return noun("storage", "Storage accounts and containers", accounts(c), containers(c))
+	return console.Noun("storage", "Storage accounts and containers", accounts(c), containers(c))
 }
 
 func accountPath(c *console.Console, name string) (string, error) {
 	g, err := c.GroupPath()
-	return g + "/providers/Microsoft.Storage/storageAccounts/" + name, err
+	return console.Below(g, err, "providers/Microsoft.Storage/storageAccounts", name)
 }
 
 func accounts(c *console.Console) *cobra.Command {
-	path := func(name string) (string, error) { return accountPath(c, name) }
-	all := func() (string, error) { p, err := accountPath(c, ""); return p[:max(len(p)-1, 0)], err }
-	cols := []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"}, {Title: "sku", Path: "sku.name"}, {Title: "kind", Path: "kind"}}
-	return noun("account", "Storage accounts", createAccount(c), shower(c, storageVersion, path, flat, cols...),
-		lister(c, storageVersion, all, flat, cols...), deleter(c, storageVersion, path))
+	k := console.Kind{Version: storageVersion, Render: flat, Path: func(name string) (string, error) { return accountPath(c, name) },
+		Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"}, {Title: "sku", Path: "sku.name"}, {Title: "kind", Path: "kind"}}}
+	return console.Noun("account", "Storage accounts", createAccount(c), k.Show(c), k.List(c), k.Delete(c, "Forget a storage account; what lies in it stays"))
 }
 
 func createAccount(c *console.Console) *cobra.Command {
@@ -49,7 +47,7 @@ func createAccount(c *console.Console) *cobra.Command {
 			}
 			return c.Print(flat(out))
 		}}
-	nameFlag(cmd, &name, "name of the account")
+	console.NameFlag(cmd, &name, "name of the account")
 	f := cmd.Flags()
 	f.StringVarP(&location, "location", "l", "", "region")
 	f.StringVar(&sku, "sku", "Standard_LRS", "Standard_LRS, Standard_ZRS, Standard_GRS ...")
@@ -63,14 +61,12 @@ func createAccount(c *console.Console) *cobra.Command {
 
 func containers(c *console.Console) *cobra.Command {
 	var account, auth string
-	path := func(name string) (string, error) {
+	k := console.Kind{Version: storageVersion, Render: flat, Path: func(name string) (string, error) {
 		p, err := accountPath(c, account)
-		return p + "/blobServices/default/containers/" + name, err
-	}
-	all := func() (string, error) { p, err := path(""); return p[:max(len(p)-1, 0)], err }
-	cols := []console.Column{{Title: "name", Path: "name"}}
-	cmd := noun("container", "Containers of a storage account", createContainer(c, path),
-		shower(c, storageVersion, path, flat, cols...), lister(c, storageVersion, all, flat, cols...), deleter(c, storageVersion, path))
+		return console.Below(p, err, "blobServices/default/containers", name)
+	}, Columns: []console.Column{{Title: "name", Path: "name"}}}
+	cmd := console.Noun("container", "Containers of a storage account", createContainer(c, k.Path),
+		k.Show(c), k.List(c), k.Delete(c, "Forget a container; what lies in it stays"))
 	cmd.PersistentFlags().StringVar(&account, "account-name", "", "name of the storage account")
 	cmd.PersistentFlags().StringVar(&auth, "auth-mode", "login", "accepted for compatibility")
 	_ = cmd.MarkPersistentFlagRequired("account-name")
@@ -90,6 +86,6 @@ func createContainer(c *console.Console, path func(string) (string, error)) *cob
 		}
 		return c.Print(flat(out))
 	}}
-	nameFlag(cmd, &name, "name of the container")
+	console.NameFlag(cmd, &name, "name of the container")
 	return cmd
 }

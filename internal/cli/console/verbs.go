@@ -1,0 +1,100 @@
+package console
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/spf13/cobra"
+)
+
+// Kind is a kind of resource as the common verbs need it.
+type Kind struct {
+	Version string // api-version
+	// Path is the ARM id of the one named, or of the collection for "".
+	Path func(name string) (string, error)
+	// Render prepares a resource for printing; nil prints it as it came.
+	Render  func(json.RawMessage) any
+	Columns []Column // of tables
+}
+
+// Noun returns a command that groups verbs.
+func Noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short}
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
+// NameFlag registers --name/-n on a command and requires it.
+func NameFlag(cmd *cobra.Command, name *string, what string) *cobra.Command {
+	cmd.Flags().StringVarP(name, "name", "n", "", what)
+	_ = cmd.MarkFlagRequired("name")
+	return cmd
+}
+
+// Show returns the command that shows one.
+func (k Kind) Show(c *Console) *cobra.Command {
+	var name string
+	return NameFlag(&cobra.Command{Use: "show", Short: "Show one", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p, err := k.Path(name)
+		if err != nil {
+			return err
+		}
+		out, err := c.Get(cmd.Context(), p, k.Version)
+		if err != nil {
+			return err
+		}
+		return c.Print(k.render(out), k.Columns...)
+	}}, &name, "name")
+}
+
+// List returns the command that lists all.
+func (k Kind) List(c *Console) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List all", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p, err := k.Path("")
+		if err != nil {
+			return err
+		}
+		items, err := c.List(cmd.Context(), p, k.Version)
+		if err != nil {
+			return err
+		}
+		out := make([]any, len(items))
+		for i, item := range items {
+			out[i] = k.render(item)
+		}
+		return c.Print(out, k.Columns...)
+	}}
+}
+
+// Delete returns the command that deletes one, after asking.
+func (k Kind) Delete(c *Console, short string) *cobra.Command {
+	var name string
+	cmd := NameFlag(&cobra.Command{Use: "delete", Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p, err := k.Path(name)
+		if err != nil {
+			return err
+		}
+		_, err = c.Call(cmd.Context(), http.MethodDelete, p, k.Version, nil)
+		return err
+	}}, &name, "name")
+	Confirm(c, cmd)
+	return cmd
+}
+
+func (k Kind) render(raw json.RawMessage) any {
+	if k.Render == nil {
+		return raw
+	}
+	return k.Render(raw)
+}
+
+// Below builds the ARM id of a child, or of the collection for "".
+func Below(parent string, err error, collection, name string) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	if name == "" {
+		return parent + "/" + collection, nil
+	}
+	return parent + "/" + collection + "/" + name, nil
+}
