@@ -68,6 +68,11 @@ func (d *demo) service(ctx context.Context) error {
 }
 
 func (d *demo) connect(ctx context.Context) error {
+	if d.External {
+		if err := d.startStore(ctx); err != nil {
+			return err
+		}
+	}
 	return d.Setup(ctx, "demo")
 }
 
@@ -216,7 +221,7 @@ func (d *demo) down(ctx context.Context) error {
 	if err := d.StopService(ctx); err != nil {
 		return err
 	}
-	if err := d.StopCluster(ctx); err != nil {
+	if err := d.leaveCluster(ctx); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(d.Dir); err != nil {

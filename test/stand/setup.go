@@ -51,7 +51,7 @@ func (s *Stand) Setup(ctx context.Context, cluster string) error {
 		"group create -n "+Snapshots+" -l "+Region,
 		"context set -g "+Group+" --vault-name "+Vault,
 		connect,
-		"storage account create -n "+Account+" -l "+Region+" --sku Standard_LRS",
+		"storage account create -n "+Account+" -l "+Region+" --sku Standard_LRS"+s.Store,
 		"storage container create -n "+cluster+" --account-name "+Account+" --auth-mode login",
 	)
 	if err != nil {

@@ -26,7 +26,10 @@ type Stand struct {
 	External   bool   // the cluster was given and is not ours to stop
 	Host       string // address at which pods reach this machine
 	Port       int    // of the API; the agents' port is the next one
-	Log        io.Writer
+	// Store says where the storage account of Setup lies, as flags of the command
+	// line; empty means the service's own directory, which a node of our own sees.
+	Store string
+	Log   io.Writer
 }
 
 // Options choose a stand.

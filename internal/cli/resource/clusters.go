@@ -18,7 +18,7 @@ func clusters(c *console.Console) *cobra.Command {
 		Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"},
 			{Title: "kubernetes", Path: "properties.kubernetesVersion"}, {Title: "state", Path: "properties.provisioningState"},
 			{Title: "connected", Path: "properties.holdfastConnection.state"}, {Title: "last seen", Path: "properties.holdfastConnection.lastSeen"}}}
-	return console.Noun("cluster", "Connected clusters", createCluster(c), connectCluster(c), k.Show(c), k.List(c), k.Delete(c, "Forget a cluster"))
+	return console.Noun("cluster", "Connected clusters", createCluster(c), connectCluster(c), disconnectCluster(c), k.Show(c), k.List(c), k.Delete(c, "Forget a cluster"))
 }
 
 func createCluster(c *console.Console) *cobra.Command {

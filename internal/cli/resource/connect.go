@@ -95,3 +95,19 @@ func connectToken(ctx context.Context, c *console.Console, path string) (apiv1.C
 	}
 	return token, json.Unmarshal(raw, &token)
 }
+
+func disconnectCluster(c *console.Console) *cobra.Command {
+	var kubeconfig, kubeContext string
+	cmd := &cobra.Command{Use: "disconnect", Short: "Take connector and extension out of a cluster; snapshots and recovery points stay", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := connect.Config(kubeconfig, kubeContext)
+			if err != nil {
+				return err
+			}
+			return connect.Remove(cmd.Context(), config, nil)
+		}}
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster (default: as kubectl)")
+	cmd.Flags().StringVar(&kubeContext, "kube-context", "", "context in it (default: its current one)")
+	console.Confirm(c, cmd)
+	return cmd
+}
