@@ -32,9 +32,6 @@ func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs
 		if err := gone(err); err != nil {
 			return jobs.Result{}, err
 		}
-		if err := t.forgetHealth(connection, o); err != nil {
-			return jobs.Result{}, err
-		}
 		missing := lacking(e, connection, o)
 		switch {
 		case missing == nil:
@@ -45,17 +42,6 @@ func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs
 			return jobs.Again(connectPause), nil
 		}
 	})
-}
-
-// forgetHealth drops what the extension told of itself before the installation
-// ended: the connector has found everything ready since, and the next report
-// may be a long poll away.
-func (t *turn) forgetHealth(c *backup.Connection, o agentops.Operation) error {
-	if c == nil || c.Health == nil || c.LastSeen.After(o.Ended) {
-		return nil
-	}
-	c.Health = nil
-	return inventory.Connections.Put(t.tx, c)
 }
 
 // lacking is what an installation still waits for, nil when for nothing.

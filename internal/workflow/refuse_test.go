@@ -321,27 +321,6 @@ func TestExtension(t *testing.T) {
 			t.Fatalf("extension = %+v, %v", e, err)
 		}
 	})
-	t.Run("what it told before the installation ended does not count", func(t *testing.T) {
-		w := newWorld(t)
-		start(w, backup.WorkInstallExtension, backup.StateUpdating, false)
-		w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
-			call(w, &backup.Health{Problems: []backup.Problem{{Message: "its pods are not ready yet"}}})
-			w.clock.Advance(2 * time.Second)
-			return succeed(o)
-		}
-		w.turns(w.ended("op"))
-		e, err := extension(w)
-		if err != nil || e.State != backup.StateSucceeded {
-			t.Fatalf("extension = %+v, %v", e, err)
-		}
-		var c *backup.Connection
-		if err := w.store.View(context.Background(), func(tx catalog.Tx) (err error) {
-			c, err = inventory.Connections.Get(tx, backup.ConnectionID(clusterID, backup.RoleExtension))
-			return err
-		}); err != nil || c.Health != nil {
-			t.Fatalf("what it told of itself is still believed: %+v, %v", c.Health, err)
-		}
-	})
 	t.Run("fails when it does not become well in time", func(t *testing.T) {
 		w := newWorld(t)
 		start(w, backup.WorkInstallExtension, backup.StateCreating, false)
