@@ -59,9 +59,11 @@ func (w *Workflow) complete(ctx context.Context, o agentops.Operation) (json.Raw
 	case agentv1.KindBackup, agentv1.KindValidateBackup:
 		return fill(o, func(spec *agentv1.Backup) error { return w.grant(ctx, r, &spec.Repository) })
 	case agentv1.KindDeleteRecoveryPoint:
-		return fill(o, func(spec *agentv1.DeleteRecoveryPoint) error { return w.grant(ctx, r, &spec.Repository) })
+		return fill(o, func(spec *agentv1.DeleteRecoveryPoint) error {
+			return w.grantAt(ctx, r, &spec.Repository, &spec.Location)
+		})
 	case agentv1.KindRestore, agentv1.KindValidateRestore:
-		return fill(o, func(spec *agentv1.Restore) error { return w.completeRestore(ctx, r, spec) })
+		return fill(o, func(spec *agentv1.Restore) error { return w.grantAt(ctx, r, &spec.Repository, &spec.Location) })
 	case agentv1.KindDeleteExtension:
 		return o.Spec, nil
 	}
@@ -94,15 +96,17 @@ func (w *Workflow) grant(ctx context.Context, r refs, grant *agentv1.RepositoryG
 	return err
 }
 
-func (w *Workflow) completeRestore(ctx context.Context, r refs, spec *agentv1.Restore) error {
+// grantAt gives the data key of a repository that may lie in another location
+// than the extension's own, which is then named too.
+func (w *Workflow) grantAt(ctx context.Context, r refs, grant *agentv1.RepositoryGrant, location **agentv1.StorageLocation) error {
 	if r.Container != "" {
 		at, err := w.locate(ctx, r.Container)
 		if err != nil {
 			return err
 		}
-		spec.Location = &at
+		*location = &at
 	}
-	return w.grant(ctx, r, &spec.Repository)
+	return w.grant(ctx, r, grant)
 }
 
 // completeInstall issues the token with which the extension's agent enrols.

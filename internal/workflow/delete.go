@@ -97,21 +97,40 @@ func (t *turn) deletePoint(instance *backup.Instance, point *backup.RecoveryPoin
 			return agentops.Operation{}, err
 		}
 	}
+	store, ref, err := t.storeToDelete(instance, point)
+	if err != nil {
+		return agentops.Operation{}, err
+	}
 	// The operation of the API is part of the id: a later attempt asks again.
 	o, err := newOperation(t.work.OperationID+" "+point.Name(), instance.Datasource.ID, agentv1.KindDeleteRecoveryPoint,
 		agentv1.DeleteRecoveryPoint{
 			InstanceID: instance.ID, RecoveryPointID: point.Name(),
-			Repository: agentv1.RepositoryGrant{Prefix: prefixOf(instance.UID)},
+			Repository: agentv1.RepositoryGrant{Prefix: store.Prefix},
 		})
 	if err != nil {
 		return o, err
 	}
-	o.Refs = refs{Repository: instance.UID}.pack()
+	o.Refs = ref.pack()
 	started, err := t.started()
 	if err != nil {
 		return o, err
 	}
 	return t.drive(errand{Operation: o, started: started, patience: deletePatience})
+}
+
+// storeToDelete is where a recovery point lies. The extension may have been
+// given another location since: looking there, it would find nothing and call
+// that done. Without an extension it is told in any case.
+func (t *turn) storeToDelete(instance *backup.Instance, point *backup.RecoveryPoint) (backup.RecoveryStore, refs, error) {
+	store, found := point.Store(backup.TierOperational)
+	if !found {
+		return backup.RecoveryStore{Prefix: prefixOf(instance.UID)}, refs{Repository: instance.UID}, nil
+	}
+	ref, err := t.refsAt(instance, store, instance.Datasource.ID)
+	if _, unknown := backup.AsProblem(err); unknown {
+		return store, refs{Repository: instance.UID, Container: store.ContainerID}, nil
+	}
+	return store, ref, err
 }
 
 // keepInstance ends the deletion badly; it can be asked for again.

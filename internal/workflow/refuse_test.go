@@ -195,6 +195,35 @@ func TestDeleteThatFailsCanBeRepeated(t *testing.T) {
 	}
 }
 
+// A recovery point is deleted where it lies, also when the extension was given
+// another location since; elsewhere there is nothing, which counts as deleted.
+func TestDeleteWhereTheRecoveryPointLies(t *testing.T) {
+	for container, told := range map[string]string{"box": "", "old": "/acct/old"} {
+		w := newWorld(t)
+		w.addPoint()
+		w.update(func(tx catalog.Tx) error {
+			points, err := inventory.RecoveryPoints.Below(tx, instID)
+			points[0].Stores[0].ContainerID = backup.ContainerID(accountID, container)
+			return errors.Join(err, inventory.RecoveryPoints.Put(tx, &points[0]), w.startDelete(tx))
+		})
+		var spec agentv1.DeleteRecoveryPoint
+		w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
+			if err := json.Unmarshal(o.Spec, &spec); err != nil {
+				t.Fatal(err)
+			}
+			return succeed(o)
+		}
+		w.turns(w.ended("op"))
+		url := ""
+		if spec.Location != nil {
+			url = strings.TrimPrefix(spec.Location.URL, "file://"+w.root)
+		}
+		if url != told || spec.Repository.Prefix != "repositories/"+uid+"/" {
+			t.Errorf("in %s: the cluster was told %q and %q", container, url, spec.Repository.Prefix)
+		}
+	}
+}
+
 // The wrapped key lies in the bucket, and no operation's document holds the key.
 func TestSecretsStayOutOfTheCatalog(t *testing.T) {
 	w := newWorld(t)

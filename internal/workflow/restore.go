@@ -52,16 +52,27 @@ func (t *turn) restoreOperation(workID, instanceID string, request *backup.Resto
 	if err != nil {
 		return agentops.Operation{}, err
 	}
-	ref := refs{Repository: instance.UID}
-	// An extension knows its own location; another one it must be told.
-	if own, err := containerOf(t.tx, request.Target.ID); err != nil {
+	ref, err := t.refsAt(instance, store, request.Target.ID)
+	if err != nil {
 		return agentops.Operation{}, err
-	} else if !backup.SameID(own, store.ContainerID) {
-		ref.Container = store.ContainerID
 	}
 	o, err := newOperation(workID, request.Target.ID, kind, wireRestore(instance, request, store))
 	o.Refs = ref.pack()
 	return o, err
+}
+
+// refsAt names what a cluster needs to work in a store. An extension knows its
+// own location; another one it must be told.
+func (t *turn) refsAt(instance *backup.Instance, store backup.RecoveryStore, clusterID string) (refs, error) {
+	ref := refs{Repository: instance.UID}
+	own, err := containerOf(t.tx, clusterID)
+	if err != nil {
+		return ref, err
+	}
+	if !backup.SameID(own, store.ContainerID) {
+		ref.Container = store.ContainerID
+	}
+	return ref, nil
 }
 
 // storeOf returns where the recovery point that is to be restored lies.

@@ -236,4 +236,7 @@ type DeleteRecoveryPoint struct {
 	InstanceID      string          `json:"instanceId"`
 	RecoveryPointID string          `json:"recoveryPointId"`
 	Repository      RepositoryGrant `json:"repository"`
+	// Location is set when the recovery point lies in another storage location
+	// than the extension's own.
+	Location *StorageLocation `json:"location,omitempty"`
 }

@@ -323,7 +323,7 @@ func TestPatienceEnds(t *testing.T) {
 func TestOtherKinds(t *testing.T) {
 	location := &agentv1.StorageLocation{URL: "https://a/b", Account: "a", Key: "secret"}
 	restore := agentv1.Restore{RecoveryPointID: "aa", Location: location, Repository: agentv1.RepositoryGrant{Prefix: "p/", Key: key}}
-	deletion := agentv1.DeleteRecoveryPoint{RecoveryPointID: "aa", Repository: agentv1.RepositoryGrant{Prefix: "p/", Key: key}}
+	deletion := agentv1.DeleteRecoveryPoint{RecoveryPointID: "aa", Location: location, Repository: agentv1.RepositoryGrant{Prefix: "p/", Key: key}}
 	cases := map[agentv1.Kind]struct {
 		spec   any
 		object client.Object

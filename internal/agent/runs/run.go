@@ -61,7 +61,7 @@ func newDeletion(operation agentv1.Operation) (run, v1alpha1.Grant, error) {
 	if err := decode(operation, &object.Spec.Deletion); err != nil {
 		return run{}, v1alpha1.Grant{}, err
 	}
-	grant := split(&object.Spec.Deletion.Repository, nil)
+	grant := split(&object.Spec.Deletion.Repository, object.Spec.Deletion.Location)
 	none := func() any { return nil }
 	return named(operation, run{object, &object.Spec.RunSpec, &object.Status.RunStatus, none}), grant, nil
 }
