@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,6 +46,9 @@ func (s *Snapshots) Cut(ctx context.Context, item Item) (Item, error) {
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		*v = skipped(*v, CodeFailed, fmt.Sprintf("The snapshot of the claim %s/%s was refused: %v", v.Namespace, v.Claim, err))
 		return item, nil
+	case errors.Is(err, errTimedOut):
+		*v = skipped(*v, CodeTimedOut, fmt.Sprintf("An earlier snapshot object of the claim %s/%s is still being deleted.", v.Namespace, v.Claim))
+		return item, nil
 	case err != nil:
 		return item, fmt.Errorf("create snapshot of %s/%s: %w", v.Namespace, v.Claim, err)
 	}
@@ -56,14 +60,33 @@ func (s *Snapshots) Cut(ctx context.Context, item Item) (Item, error) {
 	if err != nil {
 		return item, fmt.Errorf("cut snapshot of %s/%s: %w", v.Namespace, v.Claim, err)
 	}
-	item.Content, v.SnapshotHandle = content.Name, handleOf(*content)
-	if content.Status.CreationTime != nil {
-		v.CutAt = time.Unix(0, *content.Status.CreationTime).UTC()
-	}
 	if err := s.setPolicy(ctx, content, snapshotv1.VolumeSnapshotContentRetain); err != nil {
 		return item, fmt.Errorf("keep snapshot of %s/%s: %w", v.Namespace, v.Claim, err)
 	}
+	if content.DeletionTimestamp != nil { // the driver may have been told before
+		*v = skipped(*v, CodeFailed, fmt.Sprintf("The snapshot of the claim %s/%s failed: it was deleted by somebody else", v.Namespace, v.Claim))
+		return item, nil
+	}
+	item.Content, v.SnapshotHandle, v.CutAt = content.Name, handleOf(*content), s.cutAt(*content)
 	return item, nil
+}
+
+// clockTolerance is how far a driver's clock may be from the API server's.
+const clockTolerance = 5 * time.Minute
+
+// cutAt is when the driver cut, by its own clock. A moment that cannot be, such
+// as the 1970 of a driver that does not tell, would make the recovery point
+// expire at once or never; then it is when the snapshot was asked for.
+func (s *Snapshots) cutAt(content snapshotv1.VolumeSnapshotContent) time.Time {
+	if content.Status.CreationTime == nil {
+		return time.Time{}
+	}
+	asked := content.CreationTimestamp.UTC()
+	cut := time.Unix(0, *content.Status.CreationTime).UTC()
+	if cut.Before(asked.Add(-clockTolerance)) || cut.After(asked.Add(s.patience()+clockTolerance)) {
+		return asked
+	}
+	return cut
 }
 
 func (s *Snapshots) awaitHandle(ctx context.Context, key types.NamespacedName) (content *snapshotv1.VolumeSnapshotContent, refusal failure, err error) {
@@ -75,8 +98,10 @@ func (s *Snapshots) awaitHandle(ctx context.Context, key types.NamespacedName) (
 	return content, refusal, err
 }
 
-// create makes the snapshot object. It carries no label or annotation of the
-// claim: GitOps tools delete what carries their marks.
+// create makes the snapshot object, or finds the one of an earlier attempt. One
+// that is on its way out takes its snapshot along, so its end is waited for. The
+// object carries no label or annotation of the claim: GitOps tools delete what
+// carries their marks.
 func (s *Snapshots) create(ctx context.Context, item Item) (types.NamespacedName, error) {
 	object := &snapshotv1.VolumeSnapshot{
 		ObjectMeta: metav1.ObjectMeta{
@@ -89,11 +114,15 @@ func (s *Snapshots) create(ctx context.Context, item Item) (types.NamespacedName
 			VolumeSnapshotClassName: &item.Volume.SnapshotClass,
 		},
 	}
-	err := s.Client.Create(ctx, object)
-	if apierrors.IsAlreadyExists(err) {
-		err = nil
-	}
-	return client.ObjectKeyFromObject(object), err
+	key := client.ObjectKeyFromObject(object)
+	return key, await(ctx, s.patience(), func(ctx context.Context) (bool, error) {
+		if err := s.Client.Create(ctx, object.DeepCopy()); !apierrors.IsAlreadyExists(err) {
+			return err == nil, err
+		}
+		found := &snapshotv1.VolumeSnapshot{}
+		err := s.Client.Get(ctx, key, found)
+		return err == nil && found.DeletionTimestamp == nil, client.IgnoreNotFound(err)
+	})
 }
 
 // handled returns the content once it has a handle.
@@ -102,17 +131,24 @@ func (s *Snapshots) handled(ctx context.Context, key types.NamespacedName, f *fa
 	if err := s.Client.Get(ctx, key, object); err != nil {
 		return nil, f.vanished(err)
 	}
-	if object.Status == nil {
+	if object.Status == nil || object.Status.BoundVolumeSnapshotContentName == nil {
+		if object.DeletionTimestamp != nil {
+			f.taken()
+		} else if object.Status != nil {
+			f.note(object.Status.Error)
+		}
 		return nil, nil
 	}
 	f.note(object.Status.Error)
-	if object.Status.BoundVolumeSnapshotContentName == nil {
-		return nil, nil
-	}
 	content := &snapshotv1.VolumeSnapshotContent{}
 	err := s.Client.Get(ctx, types.NamespacedName{Name: *object.Status.BoundVolumeSnapshotContentName}, content)
 	if err != nil {
 		return nil, client.IgnoreNotFound(err)
+	}
+	retained := content.Spec.DeletionPolicy == snapshotv1.VolumeSnapshotContentRetain
+	if content.DeletionTimestamp != nil || object.DeletionTimestamp != nil && !retained {
+		f.taken()
+		return nil, nil
 	}
 	if handleOf(*content) == "" {
 		return nil, nil

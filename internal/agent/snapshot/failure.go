@@ -31,8 +31,13 @@ func (f *failure) vanished(err error) error {
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
-	f.code, f.final, f.message = CodeFailed, true, "its snapshot object was deleted by somebody else"
+	f.taken()
 	return nil
+}
+
+// taken: somebody else deleted the snapshot, or is about to.
+func (f *failure) taken() {
+	f.code, f.final, f.message = CodeFailed, true, "its snapshot object was deleted by somebody else"
 }
 
 // skip tells why a volume is not protected, when that is how waiting for its

@@ -20,6 +20,10 @@ func (s *Snapshots) AwaitReady(ctx context.Context, item Item) (Item, error) {
 		if err := s.Client.Get(ctx, types.NamespacedName{Name: item.Content}, content); err != nil {
 			return refusal.final, refusal.vanished(err)
 		}
+		if content.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentRetain { // somebody winds this operation up
+			refusal.taken()
+			return true, nil
+		}
 		if content.Status == nil {
 			return false, nil
 		}
