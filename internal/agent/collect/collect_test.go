@@ -194,6 +194,19 @@ func TestCollectRepeatsAfterHiccups(t *testing.T) {
 	}
 }
 
+// Bindings are read ahead of their turn, to know which are needed. What cannot
+// be read then is left out, so it must be told though it can be read later.
+func TestCollectTellsWhatItCouldNotReadAhead(t *testing.T) {
+	s := newAPIServer(t, clusterBinding, clusterRole)
+	s.put(clusterRole, "", "role-a", "", "")
+	s.put(clusterBinding, "", "bind-a", "", `,"roleRef":{"kind":"ClusterRole","name":"role-a"},"subjects":[{"kind":"ServiceAccount","name":"x","namespace":"a"}]`)
+	s.stumbles = pageAttempts
+	sink, summary := gather(t, s, agentv1.Selection{}, "a")
+	if len(sink.keys) != 2 && !slices.Equal(codesOf(summary.Warnings), []string{CodeGeneric}) {
+		t.Errorf("%v %+v", sink.keys, summary.Warnings)
+	}
+}
+
 func TestCollectTakesAnObjectOfTwoGroupsOnce(t *testing.T) {
 	old := Resource{Group: "old.example.com", Version: "v1", Name: "widgets", Kind: "Widget", Namespaced: true}
 	s := newAPIServer(t, widget, old) // both plurals are the same, so the objects and UIDs are too

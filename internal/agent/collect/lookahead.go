@@ -29,8 +29,9 @@ func (c *collector) lookAhead(ctx context.Context, resources []Resource) error {
 	return nil
 }
 
-// scan shows every object of a kind to see. A kind that cannot be read is
-// reported when it is its turn to be collected.
+// scan shows every object of a kind to see. A kind that cannot be read now is
+// reported now: when it is its turn to be collected, it may be read again, but
+// what depends on it is missing all the same.
 func (c *collector) scan(ctx context.Context, r Resource, see func(object) error) error {
 	l := &lister{client: c.Client, resource: r}
 	for _, namespace := range c.scopes(r) {
@@ -43,7 +44,8 @@ func (c *collector) scan(ctx context.Context, r Resource, see func(object) error
 			return nil
 		})
 		if err != nil {
-			_, err = unread(ctx, r, err)
+			warnings, err := unread(ctx, r, err)
+			c.summary.Warnings = append(c.summary.Warnings, warnings...)
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
@@ -19,6 +20,7 @@ var systemNamespaces = []string{"kube-system", "kube-public", "kube-node-lease"}
 // Namespace is what a selection needs to know of a namespace.
 type Namespace struct {
 	Name        string
+	UID         types.UID
 	Terminating bool
 }
 
@@ -33,7 +35,7 @@ func ListNamespaces(ctx context.Context, client kubernetes.Interface) ([]Namespa
 		}
 		for _, ns := range list.Items {
 			terminating := ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating
-			found = append(found, Namespace{Name: ns.Name, Terminating: terminating})
+			found = append(found, Namespace{Name: ns.Name, UID: ns.UID, Terminating: terminating})
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
 			return found, nil
@@ -79,6 +81,23 @@ func missing(selection agentv1.Selection, existing []Namespace) []agentv1.Warnin
 			warnings = append(warnings, warning(name, CodeNamespaceNotFound,
 				"The namespace %s was not found in the cluster.", name))
 		}
+	}
+	return warnings
+}
+
+// Vanished warns of selected namespaces that were deleted, or deleted and made
+// again, while their objects were read: what was read of them is not all. before
+// and after are the namespaces as ListNamespaces found them.
+func Vanished(selected []string, before, after []Namespace) []agentv1.Warning {
+	var warnings []agentv1.Warning
+	for _, name := range selected {
+		named := func(ns Namespace) bool { return ns.Name == name }
+		was, is := slices.IndexFunc(before, named), slices.IndexFunc(after, named)
+		if was >= 0 && is >= 0 && before[was].UID == after[is].UID && !after[is].Terminating {
+			continue
+		}
+		warnings = append(warnings, warning(name, CodeNamespaceTerminating,
+			"The namespace %s was deleted while it was backed up; what was read of it is not all.", name))
 	}
 	return warnings
 }

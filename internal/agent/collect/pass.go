@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -115,7 +116,11 @@ func (c *collector) drain(ctx context.Context, s *stream, wanted take) error {
 		if err != nil {
 			return err
 		}
-		c.summary.Warnings = append(c.summary.Warnings, warnings...)
+		for _, w := range warnings {
+			if !slices.ContainsFunc(c.summary.Warnings, func(told agentv1.Warning) bool { return told.Resource == w.Resource }) {
+				c.summary.Warnings = append(c.summary.Warnings, w)
+			}
+		}
 	}
 	if kind.Revisions = s.lister.revisions; kind.Objects > 0 {
 		c.summary.Kinds = append(c.summary.Kinds, kind)

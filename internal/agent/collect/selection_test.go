@@ -159,3 +159,16 @@ func TestWalkOrderIsKeyOrder(t *testing.T) {
 		}
 	})
 }
+
+// A namespace that goes while it is read leaves half of itself in the archive.
+func TestVanished(t *testing.T) {
+	before := []Namespace{{Name: "stays", UID: "1"}, {Name: "going", UID: "2"}, {Name: "gone", UID: "3"}, {Name: "again", UID: "4"}, {Name: "other", UID: "5"}}
+	after := []Namespace{{Name: "stays", UID: "1"}, {Name: "going", UID: "2", Terminating: true}, {Name: "again", UID: "6"}, {Name: "new", UID: "7"}}
+	var named []string
+	for _, w := range Vanished([]string{"stays", "going", "gone", "again"}, before, after) {
+		named = append(named, w.Resource)
+	}
+	if !slices.Equal(named, []string{"going", "gone", "again"}) {
+		t.Errorf("named %v", named)
+	}
+}

@@ -25,7 +25,7 @@ type backup struct {
 
 	repository *repo.Repository
 	namespaces []string
-	existing   int // namespaces in the cluster
+	existing   []collect.Namespace // in the cluster
 	items      []snapshot.Item
 	stream     repo.StreamRef
 	writer     *repo.Writer

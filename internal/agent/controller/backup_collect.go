@@ -31,7 +31,7 @@ func (b *backup) collect(ctx context.Context) error {
 		Client:     b.raw,
 		Selection:  b.spec.Selection,
 		Namespaces: b.namespaces,
-		Existing:   b.existing,
+		Existing:   len(b.existing),
 		Sink:       sink{archive},
 		Progress: func(objects, bytes int64) {
 			b.journal.report(agentv1.Progress{ItemsDone: objects, BytesDone: bytes})
@@ -40,7 +40,12 @@ func (b *backup) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	after, err := collect.ListNamespaces(ctx, b.kube)
+	if err != nil {
+		return err
+	}
 	b.journal.warn(b.collected.Warnings...)
+	b.journal.warn(collect.Vanished(b.namespaces, b.existing, after)...)
 	b.stream, err = archive.Close()
 	if err != nil {
 		return fmt.Errorf("end archive: %w", err)

@@ -16,7 +16,7 @@ func (b *backup) resolve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.existing = len(existing)
+	b.existing = existing
 	namespaces, warnings := collect.Namespaces(b.spec.Selection, existing, b.options.Namespace)
 	b.namespaces = namespaces
 	b.journal.warn(warnings...)
