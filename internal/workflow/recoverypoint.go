@@ -18,17 +18,18 @@ func (t *turn) recoveryPoint(job *backup.Job, o agentops.Operation, result agent
 	if err != nil {
 		return nil, err
 	}
-	tag, expires, err := t.retention(job, result.CutAt)
+	cut := plausible(result.CutAt, job.Started, t.now)
+	tag, expires, err := t.retention(job, cut)
 	if err != nil {
 		return nil, err
 	}
 	point := &backup.RecoveryPoint{
 		Meta: backup.Meta{ID: job.InstanceID + "/recoveryPoints/" + job.RecoveryPointID, System: backup.SystemData{CreatedAt: t.now}},
-		Time: result.CutAt, Expires: expires, Partial: len(o.Warnings) > 0,
+		Time: cut, Expires: expires, Partial: len(o.Warnings) > 0,
 		PolicyID: job.PolicyID, Tag: tag, TagVersion: strconv.FormatInt(ticks(t.now), 10), JobID: job.ID,
 		Stores: []backup.RecoveryStore{{
 			ID: guidOf(job.RecoveryPointID, string(backup.TierOperational)), Tier: backup.TierOperational,
-			Created: result.CutAt, Expires: expires, ContainerID: ref.Container, Prefix: prefixOf(ref.Repository),
+			Created: cut, Expires: expires, ContainerID: ref.Container, Prefix: prefixOf(ref.Repository),
 		}},
 		Namespaces: result.Namespaces, Objects: result.Objects,
 	}
@@ -40,6 +41,22 @@ func (t *turn) recoveryPoint(job *backup.Job, o agentops.Operation, result agent
 		point.Partial = point.Partial || v.State != agentv1.VolumeProtected
 	}
 	return point, nil
+}
+
+// clockTolerance is how far a cluster's clock may be from this one.
+const clockTolerance = 5 * time.Minute
+
+// plausible is the moment a cluster reports of a backup, kept within the time
+// the backup took by this clock: retention counts from it, and a cluster whose
+// clock is wrong must not make its recovery points expire at once, or never.
+func plausible(cut, started, now time.Time) time.Time {
+	if cut.Before(started.Add(-clockTolerance)) {
+		return started
+	}
+	if cut.After(now.Add(clockTolerance)) {
+		return now
+	}
+	return cut
 }
 
 // retention returns the retention rule a backup falls under and when its

@@ -224,6 +224,33 @@ func TestDeleteWhereTheRecoveryPointLies(t *testing.T) {
 	}
 }
 
+// Retention counts from the moment that the cluster reports, by a clock that
+// may be wrong.
+func TestClockOfTheClusterIsNotTrusted(t *testing.T) {
+	for cut, want := range map[time.Time]time.Time{
+		begin.Add(time.Second):      begin.Add(time.Second),
+		begin.Add(-4 * time.Minute): begin.Add(-4 * time.Minute),
+		{}:                          begin,
+		time.Unix(0, 0).UTC():       begin,
+		begin.AddDate(10, 0, 0):     begin.Add(time.Second),
+	} {
+		w := newWorld(t)
+		w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
+			result, err := json.Marshal(agentv1.BackupResult{RecoveryPointID: pointID, CutAt: cut})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return agentv1.FinishRequest{Outcome: agentv1.OutcomeSucceeded, Result: result}
+		}
+		job := w.startJob("j1", backup.JobBackup)
+		w.turns(w.ended(job.OperationID))
+		p := w.points()[0]
+		if !p.Time.Equal(want) || !p.Expires.Equal(p.Time.AddDate(0, 0, 7)) {
+			t.Errorf("cut at %s: recovery point of %s expires %s", cut, p.Time, p.Expires)
+		}
+	}
+}
+
 // The wrapped key lies in the bucket, and no operation's document holds the key.
 func TestSecretsStayOutOfTheCatalog(t *testing.T) {
 	w := newWorld(t)
