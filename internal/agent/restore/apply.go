@@ -196,7 +196,7 @@ func (w *work) mergeAccount(ctx context.Context, item *Item) (outcome, error) {
 // send sends a patch, if there is one. An object that this run has patched
 // before counts as patched, and one that did not change as unchanged.
 func (w *work) send(ctx context.Context, item *Item, version string, seen Object, patch map[string]any, notes []transform.Note) (outcome, error) {
-	unchanged := outcome{action: agentv1.ItemUnchanged, notes: notes}
+	unchanged := outcome{action: agentv1.ItemUnchanged, reason: item.Reason, notes: notes}
 	if seen.Changed {
 		unchanged.action = agentv1.ItemPatched
 	}
@@ -210,16 +210,16 @@ func (w *work) send(ctx context.Context, item *Item, version string, seen Object
 	if patched.GetResourceVersion() == version {
 		return unchanged, nil
 	}
-	return outcome{action: agentv1.ItemPatched, notes: notes}, nil
+	return outcome{action: agentv1.ItemPatched, reason: item.Reason, notes: notes}, nil
 }
 
 // retryRefused tries once more what was refused, now that everything else is
 // there: a webhook's backend, a quota, the other half of a cycle. What may
 // pass is tried until it does or patience ends.
-func (w *work) retryRefused(ctx context.Context) error {
+func (w *work) retryRefused(ctx context.Context, stages []Stage) error {
 	end := w.deps.Clock.Now().Add(w.patience.Refused)
 	for wait := w.patience.Poll; ; wait = min(2*wait, 10*time.Second) {
-		refused := w.tally.refused(w.stages)
+		refused := w.tally.refused(stages)
 		if len(refused) == 0 {
 			return nil
 		}

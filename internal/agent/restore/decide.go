@@ -83,6 +83,7 @@ func (p *planner) conflict(item *Item, object Object) {
 		item.Action = Resume
 		return
 	}
+	unfilled := item.Fill != nil
 	item.Fill = nil
 	item.Reason = Reason{Code: codeExists, Message: "it exists and was left as it is"}
 	entry := item.Entry
@@ -97,6 +98,9 @@ func (p *planner) conflict(item *Item, object Object) {
 		item.Action, item.Reason = Patch, Reason{}
 	default:
 		item.Action = Skip
+	}
+	if unfilled {
+		item.Reason = Reason{Code: codeNoData, Warn: true, Message: "it exists, and a claim that exists is never filled: its data was not restored"}
 	}
 }
 

@@ -167,9 +167,12 @@ func TestRestoreAgainChangesNothing(t *testing.T) {
 			s.now = s.now.Add(time.Hour)
 			run.ID, run.Since, run.Spec.ConflictPolicy = "fedcba9876543210", s.now, policy
 			before := s.writes
-			result, _, err := r.Run(t.Context(), run, nil)
+			result, warnings, err := r.Run(t.Context(), run, nil)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !slices.Contains(warned(warnings), "PersistentVolumeClaim shop/data-db-0: VolumeDataNotRestored") {
+				t.Errorf("the data of a claim was not restored, without a word: %q", warned(warnings))
 			}
 			if result.Created+result.Patched != 0 || result.Failed != 1 || s.writes != before {
 				t.Errorf("%d created, %d patched, %d failed, %d writes:\n%v", result.Created, result.Patched, result.Failed, s.writes-before, result.Items)
@@ -356,6 +359,79 @@ func TestAVolumeThatIsNotFilledDoesNotStopTheRest(t *testing.T) {
 	}
 	if s.find("apps/StatefulSet shop/db") == nil || len(warnings) == 0 {
 		t.Error("the rest was not restored")
+	}
+}
+
+// A server that stumbles for a while holds the workloads up, not the claims.
+func TestClaimsAreThereBeforeTheirStatefulSet(t *testing.T) {
+	s := target(t)
+	tries, early := 0, false
+	s.refuse = func(body map[string]any) (int, string) {
+		switch body["kind"] {
+		case "StatefulSet":
+			early = early || s.objects["/v1/persistentvolumeclaims/shop/data-db-0"] == nil
+		case "PersistentVolumeClaim":
+			if text(body, "metadata", "name") == "data-db-0" {
+				if tries++; tries <= 2*quickTries {
+					return 500, "etcd is away"
+				}
+			}
+		}
+		return 0, ""
+	}
+	result, _, err := restorer(t, s).Run(t.Context(), shopRun(t, s), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if early || result.Volumes != 1 {
+		t.Errorf("after %d tries: the StatefulSet came first: %v; %d volumes", tries, early, result.Volumes)
+	}
+}
+
+// A claim that is put off because the server stumbles is made empty meanwhile by
+// the StatefulSet that mounts it. Its data is missing then, and that is said.
+func TestAClaimThatItsStatefulSetMadeIsToldOf(t *testing.T) {
+	s := target(t)
+	made := false
+	s.refuse = func(body map[string]any) (int, string) {
+		set := s.objects["apps/v1/statefulsets/shop/db"]
+		if body["kind"] != "PersistentVolumeClaim" || made || text(body, "metadata", "name") != "data-db-0" {
+			return 0, ""
+		}
+		if set == nil {
+			return 500, "etcd is away"
+		}
+		made = true
+		empty := map[string]any{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": map[string]any{"namespace": "shop", "name": "data-db-0"}}
+		s.objects["/v1/persistentvolumeclaims/shop/data-db-0"] = empty
+		return 409, "exists"
+	}
+	r := restorer(t, s)
+	r.patience.Refused = time.Second // for the claim alone, and again at the end
+	_, warnings, err := r.Run(t.Context(), shopRun(t, s), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !made || !slices.Contains(warned(warnings), "PersistentVolumeClaim shop/data-db-0: VolumeDataNotRestored") {
+		t.Errorf("made %v: %q", made, warned(warnings))
+	}
+}
+
+// Two restores into one namespace at the same time bear the same name. A claim
+// that the other one made holds the other one's data.
+func TestAClaimOfAnotherRestoreIsNotOurs(t *testing.T) {
+	s := target(t)
+	run := shopRun(t, s)
+	if _, _, err := restorer(t, s).Run(t.Context(), run, nil); err != nil {
+		t.Fatal(err)
+	}
+	run.ID = "fedcba9876543210"
+	result, _, err := restorer(t, s).Run(t.Context(), run, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failed := codes(result.Items, agentv1.ItemFailed); !slices.Contains(failed, "PersistentVolumeClaim data-db-0: VolumeDataNotRestored") || result.Volumes != 0 {
+		t.Errorf("failed: %q, %d volumes", failed, result.Volumes)
 	}
 }
 

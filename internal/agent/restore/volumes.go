@@ -66,8 +66,16 @@ func (w *work) prepareFill(ctx context.Context, item *Item, body map[string]any)
 // resumeFill goes on with a claim that an interrupted attempt created.
 func (w *work) resumeFill(ctx context.Context, item *Item) (Reason, error) {
 	found, err := w.cluster.get(ctx, item.Target, item.Resource)
-	if err != nil || bound(found.Object) {
+	if err != nil {
 		return Reason{}, err
+	}
+	// Another restore that runs at the same time bears the same name and may
+	// have made it, from other data.
+	if text(found.Object, "spec", "dataSource", "name") != helperName(w.run.ID, item.Target) {
+		return Reason{Code: codeNoData, Warn: true, Message: "another restore created it at the same time: its data is not this recovery point's"}, nil
+	}
+	if bound(found.Object) {
+		return Reason{}, nil
 	}
 	_, trouble, err := w.fillPlace(ctx, item)
 	if err != nil || trouble.Code != "" {
@@ -77,6 +85,19 @@ func (w *work) resumeFill(ctx context.Context, item *Item) (Reason, error) {
 }
 
 func bound(claim map[string]any) bool { return text(claim, "status", "phase") == "Bound" }
+
+// claimsPutOff are the claims with data that the server was too busy to take.
+// They cannot wait until everything else is there: a StatefulSet would make
+// them, empty.
+func (w *work) claimsPutOff(stage Stage) []Stage {
+	put := Stage{Order: stage.Order}
+	for _, item := range stage.Items {
+		if o := w.tally.get(item); item.Fill != nil && o.again && o.transient {
+			put.Items = append(put.Items, item)
+		}
+	}
+	return []Stage{put}
+}
 
 // awaitVolumes waits until the claims that were created are filled and bound,
 // each with its own patience, and removes their helpers.

@@ -71,7 +71,7 @@ func (w *work) carryOut(ctx context.Context) error {
 		}
 	}
 	w.say.phase("finish")
-	return errors.Join(w.retryRefused(ctx), w.linkOwners(ctx), w.resumeCronJobs(ctx), w.cleanHelpers(ctx, w.run.ID))
+	return errors.Join(w.retryRefused(ctx, w.stages), w.linkOwners(ctx), w.resumeCronJobs(ctx), w.cleanHelpers(ctx, w.run.ID))
 }
 
 func (w *work) stage(ctx context.Context, stage Stage) error {
@@ -84,6 +84,9 @@ func (w *work) stage(ctx context.Context, stage Stage) error {
 	case order.Definitions:
 		return w.awaitDefinitions(ctx, stage.Items)
 	case order.Volumes:
+		if err := w.retryRefused(ctx, w.claimsPutOff(stage)); err != nil {
+			return err
+		}
 		return w.awaitVolumes(ctx, stage.Items)
 	}
 	return nil
