@@ -11,6 +11,7 @@ import (
 const (
 	CodeExcluded            = "UserVolumeExcluded" // asked for by the user: no warning
 	CodeClaimHasNoVolume    = "UserErrorPVCHasNoVolume"
+	CodeClaimGoing          = "UserErrorPVCTerminating"
 	CodeClaimNotBound       = "UserErrorPVCNotBoundToVolume"
 	CodeVolumeNotFound      = "UserErrorPVNotFound"
 	CodeStorageClassMissing = "UserErrorStorageClassMissingForPVC"
@@ -26,6 +27,7 @@ const (
 
 var actions = map[string]string{
 	CodeClaimHasNoVolume:    "Attach a volume to the claim.",
+	CodeClaimGoing:          "Wait until the claim is gone, or copy its data to another claim while its pods run.",
 	CodeClaimNotBound:       "Attach a volume to the claim, for example by starting the pod that uses it.",
 	CodeVolumeNotFound:      "Attach a volume that exists.",
 	CodeStorageClassMissing: "Name a storage class in the claim and its volume.",

@@ -37,8 +37,7 @@ type Facts struct {
 }
 
 // Plan decides for every claim whether and how it is snapshotted, in the order
-// of namespaces and names. Claims on their way out, and those that live with a
-// pod, are passed over.
+// of namespaces and names. Those that live with a pod are passed over.
 func Plan(facts Facts) []Item {
 	volumes := map[string]*corev1.PersistentVolume{}
 	for i := range facts.Volumes {
@@ -46,7 +45,7 @@ func Plan(facts Facts) []Item {
 	}
 	var items []Item
 	for _, claim := range facts.Claims {
-		if claim.DeletionTimestamp != nil || livesWithPod(claim) {
+		if livesWithPod(claim) {
 			continue
 		}
 		items = append(items, Item{UID: claim.UID, Volume: plan(claim, volumes[claim.Spec.VolumeName], facts.Classes)})
@@ -63,6 +62,8 @@ func plan(claim corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, c
 	switch {
 	case claim.Annotations[ExcludeMark] == "true" || claim.Labels[ExcludeMark] == "true":
 		return skipped(v, CodeExcluded, "The claim is marked with "+ExcludeMark+".")
+	case claim.DeletionTimestamp != nil: // its pods may use it for a long time yet
+		return skipped(v, CodeClaimGoing, fmt.Sprintf("The claim %s is being deleted.", name))
 	case claim.Status.Phase == corev1.ClaimPending:
 		return skipped(v, CodeClaimNotBound, fmt.Sprintf("The claim %s is not bound to a volume.", name))
 	case claim.Spec.VolumeName == "":
