@@ -383,8 +383,13 @@ func TestSweep(t *testing.T) {
 	}
 	ended("old", 25*time.Hour)
 	ended("new", time.Hour)
+	busy := &v1alpha1.BackupRun{ObjectMeta: metav1.ObjectMeta{Name: "busy", Namespace: namespace}}
+	if err := c.Create(t.Context(), busy); err != nil {
+		t.Fatal(err)
+	}
 	grant("old", 25*time.Hour)
-	grant("new", 25*time.Hour)   // its run is there
+	grant("new", 25*time.Hour)   // its run has ended and waits for its result to be taken
+	grant("busy", 25*time.Hour)  // its run is at work
 	grant("orphan", 2*time.Hour) // its run never came
 	grant("coming", time.Minute) // its run may still come
 	if err := handler(c, manual).Sweep(t.Context()); err != nil {
@@ -399,7 +404,7 @@ func TestSweep(t *testing.T) {
 	for _, s := range secrets.Items {
 		names = append(names, s.Name)
 	}
-	if len(list.Items) != 1 || list.Items[0].Name != "new" || strings.Join(names, " ") != "coming new" {
+	if len(list.Items) != 2 || list.Items[1].Name != "new" || strings.Join(names, " ") != "busy coming" {
 		t.Errorf("runs %d, Secrets %v", len(list.Items), names)
 	}
 }

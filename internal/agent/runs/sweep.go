@@ -19,7 +19,7 @@ const (
 	// keepFinished is how long a run that ended is kept for a service that did
 	// not take its result yet.
 	keepFinished = 24 * time.Hour
-	// keepOrphan is how long a grant Secret may be without its run.
+	// keepOrphan is how long a grant Secret may be without a run at work.
 	keepOrphan = time.Hour
 )
 
@@ -37,8 +37,9 @@ func (h *Handler) SweepForever(ctx context.Context) error {
 	}
 }
 
-// Sweep removes runs that ended more than a day ago and grant Secrets that
-// have had no run for an hour: what a crash between two writes leaves behind.
+// Sweep removes runs that ended more than a day ago, and grant Secrets older
+// than an hour that no run at work needs: what a crash between two writes leaves
+// behind.
 func (h *Handler) Sweep(ctx context.Context) error {
 	return errors.Join(h.sweepRuns(ctx), h.sweepSecrets(ctx))
 }
@@ -63,9 +64,9 @@ func (h *Handler) sweepSecrets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	owned := map[string]bool{}
+	needed := map[string]bool{}
 	for _, r := range runs {
-		owned[r.object.GetName()] = true
+		needed[r.object.GetName()] = !r.status.Phase.Final()
 	}
 	var secrets metav1.PartialObjectMetadataList
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
@@ -75,7 +76,7 @@ func (h *Handler) sweepSecrets(ctx context.Context) error {
 	}
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
-		if owned[secret.Name] || h.Clock.Now().Sub(secret.CreationTimestamp.Time) < keepOrphan {
+		if needed[secret.Name] || h.Clock.Now().Sub(secret.CreationTimestamp.Time) < keepOrphan {
 			continue
 		}
 		err = errors.Join(err, client.IgnoreNotFound(h.Client.Delete(ctx, secret)))
