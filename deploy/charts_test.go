@@ -89,7 +89,7 @@ func TestChartsHoldExactlyThis(t *testing.T) {
 			"CustomResourceDefinition backupruns.holdfast.dev", "CustomResourceDefinition recoverypointdeletions.holdfast.dev",
 			"CustomResourceDefinition restoreruns.holdfast.dev",
 			"Deployment holdfast-agent", "Deployment holdfast-controller", "Deployment holdfast-telemetry",
-			"Role holdfast-agent", "Role holdfast-controller", "RoleBinding holdfast-agent", "RoleBinding holdfast-controller",
+			"Role holdfast-agent", "RoleBinding holdfast-agent",
 			"Secret holdfast-agent-identity", "Secret holdfast-location", "Secret holdfast-service",
 			"Service holdfast-telemetry",
 			"ServiceAccount holdfast-agent", "ServiceAccount holdfast-controller", "ServiceAccount holdfast-telemetry",
