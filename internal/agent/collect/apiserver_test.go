@@ -25,6 +25,7 @@ type apiServer struct {
 	foreign   map[string]bool // groups behind an APIService with a service
 	broken    map[string]bool // groups that do not answer
 	forbidden map[string]bool // plural names
+	vanished  map[string]bool // plural names that discovery told and that are served no more
 
 	mu       sync.Mutex
 	objects  map[string][]stored // by plural name, in order of namespace and name
@@ -131,6 +132,9 @@ func (s *apiServer) list(w http.ResponseWriter, r *http.Request, parts []string)
 	switch {
 	case s.forbidden[plural]:
 		refuse(w, 403, metav1.StatusReasonForbidden, "")
+		return
+	case s.vanished[plural]:
+		refuse(w, 404, metav1.StatusReasonNotFound, "")
 		return
 	case s.stumbles > 0:
 		s.stumbles--

@@ -129,7 +129,8 @@ func (c *collector) drain(ctx context.Context, s *stream, wanted take) error {
 }
 
 // unread turns the failure to list a kind into a warning, or returns it when
-// nothing can be read at all. A kind that vanished since discovery had nothing.
+// nothing can be read at all. A kind that vanished since discovery may have had
+// objects, and may have them still, in a version that was not asked for.
 func unread(ctx context.Context, r Resource, err error) ([]agentv1.Warning, error) {
 	var status apierrors.APIStatus
 	switch {
@@ -138,7 +139,8 @@ func unread(ctx context.Context, r Resource, err error) ([]agentv1.Warning, erro
 	case !errors.As(err, &status), apierrors.IsUnauthorized(err):
 		return nil, err
 	case apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err):
-		return nil, nil
+		return []agentv1.Warning{warning(r.String(), CodeGeneric,
+			"Objects of kind %s were not, or not completely, backed up: the cluster stopped serving them in version %s meanwhile.", r, r.Version)}, nil
 	case apierrors.IsForbidden(err):
 		return []agentv1.Warning{warning(r.String(), CodeForbidden,
 			"Objects of kind %s were not backed up: listing them is forbidden.", r)}, nil
