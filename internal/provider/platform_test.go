@@ -284,6 +284,28 @@ func TestRoleAssignmentLists(t *testing.T) {
 	}
 }
 
+// Whoever is left must be able to sign in: the friend is not a service
+// principal before the second half.
+func TestLastOwnerAssignmentStays(t *testing.T) {
+	p := newPlatform(t)
+	const at = "/providers/Microsoft.Authorization/roleAssignments/"
+	root := strings.ReplaceAll(assignment(roleID("Owner"), friend), "/subscriptions/s1", "")
+	first, second := uuid.NewString(), uuid.NewString()
+	p.expect("PUT", at+first, root, 201, `"scope":"/"`)
+	p.expect("DELETE", at+first, "", 409, `"code":"LastOwnerAssignment"`)
+	p.expect("DELETE", "/"+strings.ToUpper(at)+first, "", 409, "Assign Owner at '/' to another service principal")
+	p.expect("GET", at+first, "", 200, first)
+	for _, id := range []string{boss, friend} {
+		p.update(func(tx catalog.Tx) error {
+			return inventory.ServicePrincipals.Put(tx, &inventory.ServicePrincipal{Meta: backup.Meta{ID: id}, ClientID: id, ObjectID: id})
+		})
+	}
+	p.expect("PUT", groupA, `{"location":"x"}`, 201, "")
+	p.expect("PUT", groupA+at+second, assignment(roleID("Owner"), friend), 201, "")
+	p.expect("DELETE", groupA+at+second, "", 200, "")
+	p.expect("DELETE", at+first, "", 200, first)
+}
+
 func TestRoleAssignmentRefusals(t *testing.T) {
 	p := newPlatform(t)
 	at := "/subscriptions/s1/providers/Microsoft.Authorization/roleAssignments/"

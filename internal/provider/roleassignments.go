@@ -146,6 +146,9 @@ func (p *Platform) deleteAssignment(ctx context.Context, r *arm.Request) (*arm.R
 		if a, err = existing(inventory.RoleAssignments.Get(tx, r.ID.Key())); err != nil || a == nil {
 			return err
 		}
+		if err := refuseLastOwner(tx, a); err != nil {
+			return err
+		}
 		return inventory.RoleAssignments.Delete(tx, a.ID)
 	})
 	switch {
@@ -156,6 +159,18 @@ func (p *Platform) deleteAssignment(ctx context.Context, r *arm.Request) (*arm.R
 	default:
 		return arm.OK(assignmentTo(a)), nil
 	}
+}
+
+// refuseLastOwner keeps callers from locking everybody out.
+func refuseLastOwner(tx catalog.Tx, a *inventory.RoleAssignment) error {
+	last, err := inventory.LastOwner(tx, *a)
+	if err != nil || !last {
+		return err
+	}
+	return &arm.Error{Status: http.StatusConflict, Code: "LastOwnerAssignment", UserError: true,
+		Message: "The role assignment '" + a.Name() + "' is the last one of the role Owner at '/' whose principal can sign in: without it nobody could administer the service any more. " +
+			"Assign Owner at '/' to another service principal first.",
+		Actions: []string{"Assign Owner at '/' to another service principal, then delete this one."}}
 }
 
 // listAssignments shows what holds at a scope: given there, above it, or,
