@@ -11,8 +11,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"holdfast.dev/holdfast/internal/access"
-	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/signin"
@@ -33,11 +31,11 @@ type Admin struct {
 // the file's address up to date, and makes another administrator when the file
 // is gone: the first start may have been cut off before it was written, and
 // who may write to the data directory holds the keys anyhow.
-func ensureAdmin(ctx context.Context, o Options, users *signin.Service, url string) error {
+func ensureAdmin(ctx context.Context, o Options, principals signin.Principals, url string) error {
 	path := o.path("admin.json")
 	admin, err := readAdmin(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		admin, err = makeAdmin(ctx, users)
+		admin, err = makeAdmin(ctx, principals)
 	}
 	if err != nil {
 		return err
@@ -74,42 +72,39 @@ func caFile(o Options) (string, error) {
 	return filepath.Abs(o.path("ca.crt"))
 }
 
-func makeAdmin(ctx context.Context, users *signin.Service) (Admin, error) {
+func makeAdmin(ctx context.Context, principals signin.Principals) (Admin, error) {
 	subscription := uuid.NewString()
-	credentials, created, err := users.Bootstrap(ctx, subscription, "Holdfast")
+	c, created, err := principals.Bootstrap(ctx, subscription, "Holdfast")
+	if err == nil && !created {
+		c, subscription, err = anotherAdmin(ctx, principals)
+	}
 	if err != nil {
 		return Admin{}, err
 	}
-	if !created {
-		if credentials, subscription, err = anotherAdmin(ctx, users); err != nil {
-			return Admin{}, err
-		}
-	}
-	return Admin{
-		Tenant: credentials.TenantID, Subscription: subscription,
-		ClientID: credentials.ClientID, ClientSecret: credentials.Secret,
-	}, nil
+	return adminOf(c, subscription), nil
+}
+
+func adminOf(c signin.Credentials, subscription string) Admin {
+	return Admin{Tenant: c.TenantID, Subscription: subscription, ClientID: c.ClientID, ClientSecret: c.Secret}
 }
 
 // anotherAdmin makes an owner of everything beside those that exist.
-func anotherAdmin(ctx context.Context, users *signin.Service) (c signin.Credentials, subscription string, err error) {
-	if c, err = users.CreateServicePrincipal(ctx, "administrator"); err != nil {
+func anotherAdmin(ctx context.Context, principals signin.Principals) (c signin.Credentials, subscription string, err error) {
+	err = principals.Store.View(ctx, func(tx catalog.Tx) error {
+		all, _, err := inventory.Subscriptions.Page(tx, "/subscriptions", "", 1)
+		if err == nil && len(all) == 0 {
+			err = errors.New("the catalog has no subscription")
+		}
+		if err == nil {
+			subscription = all[0].Name()
+		}
+		return err
+	})
+	if err == nil {
+		c, err = principals.Create(ctx, "administrator-"+uuid.NewString()[:8], signin.OwnerOfAll())
+	}
+	if err != nil {
 		return c, "", fmt.Errorf("make an administrator: %w", err)
 	}
-	role, _ := access.RoleByName(access.RoleOwner)
-	err = users.Store.Update(ctx, func(tx catalog.Tx) error {
-		all, _, err := inventory.Subscriptions.Page(tx, "/subscriptions", "", 1)
-		if err != nil {
-			return err
-		}
-		if len(all) == 0 {
-			return errors.New("the catalog has no subscription")
-		}
-		subscription = all[0].Name()
-		return inventory.RoleAssignments.Put(tx, &inventory.RoleAssignment{
-			Meta:  backup.Meta{ID: "/providers/Microsoft.Authorization/roleAssignments/" + uuid.NewString()},
-			Scope: "/", RoleID: role.ID, PrincipalID: c.ObjectID, PrincipalType: access.ServicePrincipal,
-		})
-	})
-	return c, subscription, err
+	return c, subscription, nil
 }

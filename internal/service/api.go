@@ -26,7 +26,8 @@ func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.T
 		Store: s.store, Clock: s.Clock, Log: s.Log, Key: key, TenantID: tenant,
 		BaseURL: s.URL, Audiences: s.urls(s.public)[1:],
 	})
-	if err := ensureAdmin(ctx, s.Options, users, s.URL); err != nil {
+	principals := signin.Principals{Store: s.store, Clock: s.Clock, TenantID: tenant}
+	if err := ensureAdmin(ctx, s.Options, principals, s.URL); err != nil {
 		return nil, err
 	}
 	platform := provider.NewPlatform(s.store, s.Clock, tenant)

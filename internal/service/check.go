@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
-	"holdfast.dev/holdfast/internal/jobs"
 )
 
 // Result is how one check ended.
@@ -82,24 +81,14 @@ func (c *checker) database(ctx context.Context) {
 
 // schema says whether the database can be read by this program.
 func (c *checker) schema(ctx context.Context, db *sqlstore.DB) bool {
-	is, want, err := db.SchemaVersions(ctx)
-	switch {
-	case err != nil:
+	version, err := fits(ctx, db)
+	if err != nil {
 		c.add("schema", Problem, "%v", err)
-	case is < want:
-		c.add("schema", Problem, "version %d, this program needs %d: run holdfastd migrate, or start the service", is, want)
-	case is > want:
-		c.add("schema", Problem, "version %d is of a newer program, this one knows %d: use the newer one", is, want)
-	default:
-		if err := jobs.CheckSQLite(ctx, db.Write); err != nil {
-			c.add("schema", Problem, "%v: run holdfastd migrate, or start the service", err)
-			break
-		}
-		c.add("schema", OK, "version %d", is)
-		return true
+		_ = db.Close() // nothing was written
+		return false
 	}
-	_ = db.Close() // nothing was written
-	return false
+	c.add("schema", OK, "version %d", version)
+	return true
 }
 
 // plain takes the name of the system call out of a file's error.

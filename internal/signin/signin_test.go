@@ -130,7 +130,7 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	if status, doc := w.ask(path, w.form(c)); status != 429 {
 		t.Error(status, doc)
 	}
-	other, err := w.CreateServicePrincipal(context.Background(), "other")
+	other, err := w.Create(context.Background(), "other")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,10 @@ func TestDeletedPrincipalIsOutAtOnce(t *testing.T) {
 	w := newWorld(t)
 	c := w.bootstrap()
 	token := w.tokenFor(c)
-	if err := w.DeleteServicePrincipal(context.Background(), strings.ToUpper(c.ClientID)); err != nil {
+	if _, err := w.Create(t.Context(), "second", signin.OwnerOfAll()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Delete(t.Context(), strings.ToUpper(c.ClientID)); err != nil {
 		t.Fatal(err)
 	}
 	if resp, body := w.get(me, "Bearer "+token); resp.StatusCode != 401 {
@@ -227,7 +230,7 @@ func TestBootstrapOnce(t *testing.T) {
 	if c, created, err := w.Bootstrap(context.Background(), "sub2", "x"); created || err != nil || c.Secret != "" {
 		t.Error(c, created, err)
 	}
-	other, err := w.CreateServicePrincipal(context.Background(), "other")
+	other, err := w.Create(context.Background(), "other")
 	if err != nil {
 		t.Fatal(err)
 	}

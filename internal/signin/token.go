@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
 )
 
 // TokenLife is how long an access token is good for.
@@ -48,7 +50,7 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	resource, refusal := s.admit(r)
 	if refusal == nil {
-		var p servicePrincipal
+		var p *inventory.ServicePrincipal
 		if p, refusal = s.signIn(r); refusal == nil {
 			s.issue(w, p, resource)
 			return
@@ -99,7 +101,7 @@ func (s *Service) admit(r *http.Request) (string, *tokenError) {
 }
 
 // signIn checks the client's secret, and slows down who guesses.
-func (s *Service) signIn(r *http.Request) (servicePrincipal, *tokenError) {
+func (s *Service) signIn(r *http.Request) (*inventory.ServicePrincipal, *tokenError) {
 	id, secret, basic := r.BasicAuth()
 	if !basic {
 		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
@@ -107,23 +109,32 @@ func (s *Service) signIn(r *http.Request) (servicePrincipal, *tokenError) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	who := strings.ToLower(id) + " from " + host
 	if s.refusals.tooMany(who) {
-		return servicePrincipal{}, &tokenError{http.StatusTooManyRequests, "temporarily_unavailable", "Too many failed attempts; wait a minute."}
+		return nil, &tokenError{http.StatusTooManyRequests, "temporarily_unavailable", "Too many failed attempts; wait a minute."}
 	}
 	p, err := s.find(r.Context(), id)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		s.Log.ErrorContext(r.Context(), "read service principal", "client", id, "error", err)
-		return servicePrincipal{}, &tokenError{http.StatusInternalServerError, "server_error", "The service failed; try again."}
+		return nil, &tokenError{http.StatusInternalServerError, "server_error", "The service failed; try again."}
 	}
-	if !p.holds(secret) || err != nil {
+	if err != nil || !holds(p, secret) {
 		s.refusals.add(who)
 		s.Log.WarnContext(r.Context(), "sign-in refused", "client", id, "from", host)
-		return servicePrincipal{}, &tokenError{http.StatusUnauthorized, "invalid_client", "The client id or the client secret is wrong."}
+		return nil, &tokenError{http.StatusUnauthorized, "invalid_client", "The client id or the client secret is wrong."}
 	}
 	return p, nil
 }
 
+// find reads a service principal; catalog.ErrNotFound when there is none.
+func (s *Service) find(ctx context.Context, clientID string) (p *inventory.ServicePrincipal, err error) {
+	err = s.Store.View(ctx, func(tx catalog.Tx) error {
+		p, err = inventory.ServicePrincipals.Get(tx, clientID)
+		return err
+	})
+	return p, err
+}
+
 // issue answers with a token for the audience.
-func (s *Service) issue(w http.ResponseWriter, p servicePrincipal, audience string) {
+func (s *Service) issue(w http.ResponseWriter, p *inventory.ServicePrincipal, audience string) {
 	now := s.Clock.Now()
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{

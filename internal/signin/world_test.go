@@ -40,6 +40,7 @@ var key = sync.OnceValue(func() *rsa.PrivateKey {
 type world struct {
 	*httptest.Server
 	*signin.Service
+	signin.Principals
 	t     *testing.T
 	clock *clock.Manual
 	store catalog.Store
@@ -60,6 +61,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.Service = signin.New(signin.Config{Store: w.store, Clock: w.clock, Log: log, Key: key(), TenantID: tenant,
 		BaseURL: w.URL, Audiences: []string{"https://management.example/"}})
+	w.Principals = signin.Principals{Store: w.store, Clock: w.clock, TenantID: tenant}
 	whoami := func(_ context.Context, r *arm.Request) (*arm.Response, error) { return arm.OK(r.Principal), nil }
 	server, err := arm.New(arm.Config{
 		Types: []arm.Type{
