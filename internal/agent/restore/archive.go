@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -50,6 +51,13 @@ func (r Ref) String() string {
 // key is the same for all versions of a kind.
 func (r Ref) key() string {
 	return strings.Join([]string{r.Group, r.Kind, r.Namespace, r.Name}, "/")
+}
+
+// compare orders objects by kind, namespace and name, whatever their version.
+// It makes no keys, since sorting asks it many times for each object.
+func (r Ref) compare(other Ref) int {
+	return cmp.Or(strings.Compare(r.Group, other.Group), strings.Compare(r.Kind, other.Kind),
+		strings.Compare(r.Namespace, other.Namespace), strings.Compare(r.Name, other.Name))
 }
 
 // Owner is one owner reference of an object in the backup.

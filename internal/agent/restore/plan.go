@@ -1,9 +1,9 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/agent/restore/order"
@@ -224,10 +224,7 @@ func stages(items []*Item) []Stage {
 	}
 	for _, stage := range all {
 		slices.SortFunc(stage.Items, func(a, b *Item) int {
-			if a.Level != b.Level {
-				return a.Level - b.Level
-			}
-			return strings.Compare(a.Target.key(), b.Target.key())
+			return cmp.Or(a.Level-b.Level, a.Target.compare(b.Target))
 		})
 	}
 	return slices.DeleteFunc(all, func(s Stage) bool { return len(s.Items) == 0 })

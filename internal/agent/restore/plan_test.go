@@ -1,6 +1,7 @@
 package restore
 
 import (
+	stdcmp "cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -202,6 +203,27 @@ func checkPosition(rt *rapid.T, byUID map[string]*Item, position map[string]int,
 		if !circles && stageOf(item) == order.Custom && stageOf(above) == order.Custom && above.Level >= item.Level {
 			rt.Fatalf("%s (level %d) is not after its owner %s (level %d)", item.Target, item.Level, above.Target, above.Level)
 		}
+	}
+}
+
+func TestObjectsAreComparedWithoutAllocating(t *testing.T) {
+	ordered := []Ref{
+		{"", "v1", "Node", "", "n"}, {"", "v1", "Secret", "a", "x"}, {"", "v1", "Secret", "a", "y"},
+		{"", "v1", "Secret", "a-b", "a"}, {"apps", "v1", "Deployment", "a", "a"},
+	}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got := a.compare(b); got != stdcmp.Compare(i, j) {
+				t.Errorf("%s compared with %s: %d", a, b, got)
+			}
+		}
+	}
+	other := ordered[1]
+	if other.Version = "v2"; ordered[1].compare(other) != 0 {
+		t.Error("the version matters")
+	}
+	if n := testing.AllocsPerRun(10, func() { ordered[1].compare(ordered[2]) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
