@@ -45,8 +45,8 @@ generated: generate
 	@git diff --exit-code --stat -- api deploy || { echo "generated files are not up to date: commit what 'make generate' wrote"; exit 1; }
 
 .PHONY: bench
-bench: ## benchmarks, as ratios to the machine's own limits
-	go test -run '^$$' -bench . -benchmem ./internal/repo/... ./internal/agent/...
+bench: ## benchmarks, as ratios to the machine's own limits (docs/performance.md)
+	go run ./test/bench
 
 .PHONY: build images prerequisites
 build: prerequisites bin/devcluster ## the three programs, into bin/
