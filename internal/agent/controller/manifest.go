@@ -37,7 +37,7 @@ func (b *backup) manifest(bytesStored int64) repo.Manifest {
 			Namespaced: k.Namespaced, Objects: k.Objects, ResourceVersion: strings.Join(k.Revisions, ",")})
 	}
 	for _, w := range b.journal.listWarnings() {
-		m.Warnings = append(m.Warnings, repo.Warning{Resource: w.Resource, Code: w.Problem.Code, Message: w.Problem.Message})
+		m.Warnings = append(m.Warnings, repo.Warning{Resource: w.Resource, Code: w.Problem.Code, Message: w.Problem.Message, Actions: w.Problem.Actions})
 	}
 	return m
 }
@@ -78,7 +78,8 @@ func resultOf(m repo.Manifest) *agentv1.BackupResult {
 func warningsOf(m repo.Manifest) []agentv1.Warning {
 	warnings := make([]agentv1.Warning, len(m.Warnings))
 	for i, w := range m.Warnings {
-		warnings[i] = agentv1.Warning{Resource: w.Resource, Problem: agentv1.Problem{Code: w.Code, Message: w.Message, Target: w.Resource}}
+		warnings[i] = agentv1.Warning{Resource: w.Resource,
+			Problem: agentv1.Problem{Code: w.Code, Message: w.Message, Target: w.Resource, Actions: w.Actions}}
 	}
 	return warnings
 }

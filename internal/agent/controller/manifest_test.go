@@ -34,7 +34,8 @@ func TestResultSurvivesTheManifest(t *testing.T) {
 	for _, v := range volumes {
 		b.items = append(b.items, snapshot.Item{Volume: v})
 	}
-	b.journal.warn(agentv1.Warning{Resource: "r", Problem: agentv1.Problem{Code: "C", Message: "m"}})
+	warning := agentv1.Warning{Resource: "r", Problem: agentv1.Problem{Code: "C", Message: "m", Target: "r", Actions: []string{"a"}}}
+	b.journal.warn(warning)
 	m := b.manifest(99)
 	want := &agentv1.BackupResult{RecoveryPointID: "id", CutAt: early, Objects: 12, BytesStored: 99,
 		Namespaces: []string{"a", "a-b"}, Volumes: volumes}
@@ -44,8 +45,8 @@ func TestResultSurvivesTheManifest(t *testing.T) {
 	if m.Kinds[0].ResourceVersion != "1,2" || m.Instance != "instance" {
 		t.Errorf("%+v", m)
 	}
-	if w := warningsOf(m); len(w) != 1 || w[0].Resource != "r" || w[0].Problem.Code != "C" {
-		t.Errorf("%+v", w)
+	if diff := cmp.Diff([]agentv1.Warning{warning}, warningsOf(m)); diff != "" {
+		t.Error(diff)
 	}
 }
 

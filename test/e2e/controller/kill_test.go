@@ -81,7 +81,7 @@ func TestKilledDeletionEndsByItself(t *testing.T) {
 		run := w.backup(fmt.Sprintf("backup-%d", i), i)
 		w.finished(run, v1alpha1.PhaseSucceeded)
 		deletion := w.remove(fmt.Sprintf("deletion-%d", i), i)
-		w.until(time.Minute, "the moment", func() bool { return moment(deletion.Name) })
+		w.until(time.Minute, "the moment", func() bool { return moment(deletion.Name) || w.ended(deletion) })
 		w.kill()
 		w.start()
 		w.finished(deletion, v1alpha1.PhaseSucceeded)
@@ -100,20 +100,37 @@ func TestDeletionsLeaveNoSnapshot(t *testing.T) {
 	w.start()
 	var handles []string
 	for i := range 6 {
-		run := w.backup(fmt.Sprintf("backup-%d", i), i)
+		run := w.backup(fmt.Sprintf("kept-%d", i), i)
 		w.finished(run, v1alpha1.PhaseSucceeded)
-		w.finished(w.remove(fmt.Sprintf("deletion-%d", i), i), v1alpha1.PhaseSucceeded)
+		w.finished(w.remove(fmt.Sprintf("given-up-%d", i), i), v1alpha1.PhaseSucceeded)
 		handles = append(handles, protected(run.Status.Result.Volumes)...)
 	}
 	w.known(handles, false)
 }
 
-// TestReplicaTakesOver runs two replicas and kills the one that works.
-func TestReplicaTakesOver(t *testing.T) {
+// TestDriverThatNeverAnswers gives the claim without snapshots a class of a
+// driver that has no snapshotter. A class is of the whole cluster: the other
+// tests run before it comes or after it is gone.
+func TestDriverThatNeverAnswers(t *testing.T) {
+	w := &world{t: t, client: connect(t)}
+	class := &snapshotv1.VolumeSnapshotClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "never-answers"},
+		Driver:     "nosnap.csi.holdfast.dev", DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete,
+	}
+	w.create(class)
+	t.Cleanup(func() { w.gone(class) })
+	t.Run("a replica takes over", replicaTakesOver)
+	t.Run("a cancelled backup leaves nothing", cancelledBackupLeavesNothing)
+	t.Run("a snapshot that timed out is a warning", timedOutSnapshotIsAWarning)
+	t.Run("a deleted run leaves nothing", deletedRunLeavesNothing)
+}
+
+// replicaTakesOver runs two replicas and kills the one that works.
+func replicaTakesOver(t *testing.T) {
 	w := newWorld(t)
 	w.elect = true
 	w.patience = 5 * time.Second
-	w.stuck()
+	w.deploy()
 	w.start()
 	first := w.process
 	w.until(time.Minute, "a leader", func() bool { return w.holder() != "" })
@@ -143,11 +160,11 @@ func (w *world) holder() string {
 	return *lease.Spec.HolderIdentity
 }
 
-// TestCancelledBackupLeavesNothing cancels a backup that waits for a driver
+// cancelledBackupLeavesNothing cancels a backup that waits for a driver
 // which never answers.
-func TestCancelledBackupLeavesNothing(t *testing.T) {
+func cancelledBackupLeavesNothing(t *testing.T) {
 	w := newWorld(t)
-	w.stuck()
+	w.deploy()
 	w.start()
 	run := w.backup("cancelled", 1)
 	var handles []string
@@ -168,12 +185,12 @@ func TestCancelledBackupLeavesNothing(t *testing.T) {
 	w.known(handles, false)
 }
 
-// TestTimedOutSnapshotIsAWarning waits for the driver which never answers, but
+// timedOutSnapshotIsAWarning waits for the driver which never answers, but
 // not long.
-func TestTimedOutSnapshotIsAWarning(t *testing.T) {
+func timedOutSnapshotIsAWarning(t *testing.T) {
 	w := newWorld(t)
 	w.patience = 8 * time.Second
-	w.stuck()
+	w.deploy()
 	w.start()
 	run := w.backup("timedout", 1)
 	w.finished(run, v1alpha1.PhaseSucceeded)
@@ -185,10 +202,10 @@ func TestTimedOutSnapshotIsAWarning(t *testing.T) {
 	w.known(protected(run.Status.Result.Volumes), true)
 }
 
-// TestDeletedRunLeavesNothing deletes the run object itself while it works.
-func TestDeletedRunLeavesNothing(t *testing.T) {
+// deletedRunLeavesNothing deletes the run object itself while it works.
+func deletedRunLeavesNothing(t *testing.T) {
 	w := newWorld(t)
-	w.stuck()
+	w.deploy()
 	w.start()
 	run := w.backup("deleted", 1)
 	w.until(time.Minute, "a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
@@ -231,17 +248,12 @@ func (w *world) validate(operation, secret string) *v1alpha1.BackupRun {
 	return run
 }
 
-// stuck deploys the application and gives its claim without snapshots a class
-// of a driver that has no snapshotter.
-func (w *world) stuck() {
-	w.t.Helper()
-	class := &snapshotv1.VolumeSnapshotClass{
-		ObjectMeta: metav1.ObjectMeta{Name: w.app},
-		Driver:     "nosnap.csi.holdfast.dev", DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete,
+// ended says whether a deletion is over: a moment can be too short to be seen.
+func (w *world) ended(deletion *v1alpha1.RecoveryPointDeletion) bool {
+	if err := w.client.Get(context.Background(), client.ObjectKeyFromObject(deletion), deletion); err != nil {
+		w.t.Fatal(err)
 	}
-	w.create(class)
-	w.t.Cleanup(func() { w.gone(class) })
-	w.deploy()
+	return deletion.Status.Phase.Final()
 }
 
 func (w *world) phase(operation string) v1alpha1.Phase {

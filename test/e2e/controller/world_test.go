@@ -32,7 +32,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -136,7 +135,6 @@ func open(ctx context.Context, l agentv1.StorageLocation) (objstore.Store, error
 type world struct {
 	t        *testing.T
 	client   client.Client
-	config   *rest.Config
 	own, app string
 	bucket   string
 	key      []byte
@@ -145,25 +143,14 @@ type world struct {
 	elect    bool          // controllers are replicas of which one works
 }
 
+// newWorld lets the test run beside others: they mostly wait for the cluster,
+// and share nothing but the names of their operations.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	name := fmt.Sprintf("ctl%d", time.Now().UnixNano()%1e9)
 	w := &world{t: t, own: name + "-own", app: name + "-app",
-		bucket: t.TempDir(), key: bytes.Repeat([]byte{7}, 32)}
-	var err error
-	if w.config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
-		t.Fatal(err)
-	}
-	w.config.QPS, w.config.Burst = 100, 200
-	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if w.client, err = client.New(w.config, client.Options{Scheme: s}); err != nil {
-		t.Fatal(err)
-	}
+		bucket: t.TempDir(), key: bytes.Repeat([]byte{7}, 32), client: connect(t)}
 	w.apply(mustRead(t, "../../../deploy/charts/holdfast/crds/*.yaml")...)
 	for _, ns := range []string{w.own, w.app} {
 		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
@@ -172,6 +159,27 @@ func newWorld(t *testing.T) *world {
 	}
 	w.secret()
 	return w
+}
+
+// connect makes a client of the cluster.
+func connect(t *testing.T) client.Client {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS, config.Burst = 100, 200
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.New(config, client.Options{Scheme: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // secret puts the storage location and the grant of every run into place.
@@ -259,7 +267,7 @@ func (w *world) gone(o client.Object) {
 
 func (w *world) until(patience time.Duration, what string, done func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(30 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("waited %s for %s", patience, what)
 		}

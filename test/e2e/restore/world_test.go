@@ -27,19 +27,15 @@ import (
 
 // world is one application in a cluster.
 type world struct {
-	t          *testing.T
-	kubeconfig string
-	app        string // namespace
-	last       point
+	t       *testing.T
+	cluster string // its name
+	app     string // namespace
+	last    point
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	out, err := exec.Command("devcluster", "kubeconfig", "--name", cmp.Or(os.Getenv("HOLDFAST_CLUSTER"), "dev")).Output()
-	if err != nil {
-		t.Fatalf("devcluster kubeconfig (is the cluster up?): %v", err)
-	}
-	w := &world{t: t, kubeconfig: strings.TrimSpace(string(out)), app: fmt.Sprintf("shop%d", time.Now().UnixNano()%1e9)}
+	w := &world{t: t, cluster: cmp.Or(os.Getenv("HOLDFAST_CLUSTER"), "dev"), app: fmt.Sprintf("shop%d", time.Now().UnixNano()%1e9)}
 	manifest, err := os.ReadFile("testdata/app.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +68,7 @@ func (w *world) ready(namespace string) {
 }
 
 func (w *world) try(args ...string) (string, error) {
-	command := exec.Command("devcluster", append([]string{"kubectl", "--kubeconfig", w.kubeconfig}, args...)...)
+	command := exec.Command("devcluster", append([]string{"kubectl", "--name", w.cluster}, args...)...)
 	out, err := command.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -88,7 +84,7 @@ func (w *world) kubectl(args ...string) string {
 
 func (w *world) apply(manifest string) {
 	w.t.Helper()
-	command := exec.Command("devcluster", "kubectl", "--kubeconfig", w.kubeconfig, "apply", "-f", "-")
+	command := exec.Command("devcluster", "kubectl", "--name", w.cluster, "apply", "-f", "-")
 	command.Stdin = strings.NewReader(manifest)
 	if out, err := command.CombinedOutput(); err != nil {
 		w.t.Fatalf("apply: %v\n%s", err, out)
@@ -214,7 +210,11 @@ func (w *world) run(id string, p point, change func(*agentv1.Restore)) restore.R
 
 func (w *world) restorer() *restore.Restorer {
 	w.t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
+	kubeconfig, err := exec.Command("devcluster", "kubeconfig", "--name", w.cluster).Output()
+	if err != nil {
+		w.t.Fatalf("devcluster kubeconfig: %v", err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", strings.TrimSpace(string(kubeconfig)))
 	if err != nil {
 		w.t.Fatal(err)
 	}

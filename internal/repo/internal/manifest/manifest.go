@@ -97,6 +97,8 @@ type Warning struct {
 	Resource string `json:"resource"`
 	Code     string `json:"code"`
 	Message  string `json:"message"`
+	// Actions say what a person may do about it, one sentence each.
+	Actions []string `json:"actions,omitempty"`
 }
 
 // Manifest describes one recovery point.
