@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/objstoretest"
 	"holdfast.dev/holdfast/internal/repo"
@@ -250,13 +252,13 @@ func TestManifestFactsAreKept(t *testing.T) {
 	want := repo.Manifest{Created: time.Unix(1000, 5), Instance: "i", Facts: map[string]string{"a": "b"},
 		Volumes:  []repo.Volume{{Namespace: "n", Claim: "c", ReasonCode: "HostPath", CutAt: time.Unix(5, 0).UTC()}},
 		Kinds:    []repo.Kind{{Version: "v1", Kind: "Pod", Resource: "pods", ResourceVersion: "7"}},
-		Warnings: []repo.Warning{{Resource: "x", Code: "y", Message: "z"}}}
+		Warnings: []repo.Warning{{Resource: "x", Code: "y", Message: "z", Actions: []string{"do"}}}}
 	if err := w.Commit(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	got, err := r.Manifest(t.Context(), point(1))
 	if err != nil || !got.Created.Equal(want.Created) || got.Facts["a"] != "b" || got.Volumes[0].CutAt != want.Volumes[0].CutAt ||
-		got.Kinds[0] != want.Kinds[0] || got.Warnings[0] != want.Warnings[0] || got.ID != point(1) {
+		got.Kinds[0] != want.Kinds[0] || !cmp.Equal(got.Warnings, want.Warnings) || got.ID != point(1) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
