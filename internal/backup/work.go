@@ -10,6 +10,7 @@ const (
 	WorkDeleteInstance    WorkKind = "delete-instance"    // Subject: instance; recovery points, then the document
 	WorkValidateBackup    WorkKind = "validate-backup"    // Instance is set
 	WorkBackup            WorkKind = "backup"             // Subject: job
+	WorkDiscard           WorkKind = "discard"            // Subject: job; the recovery point of a backup that did not succeed
 	WorkValidateRestore   WorkKind = "validate-restore"   // Subject: instance; Restore is set
 	WorkRestore           WorkKind = "restore"            // Subject: job
 	WorkInstallExtension  WorkKind = "install-extension"  // Subject: extension

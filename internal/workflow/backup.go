@@ -115,8 +115,8 @@ func newOperation(workID, clusterID string, kind agentv1.Kind, spec any) (agento
 func finishBackup(t *turn, job *backup.Job, o agentops.Operation) error {
 	var result agentv1.BackupResult
 	if err := json.Unmarshal(o.Result, &result); err != nil || result.RecoveryPointID != job.RecoveryPointID {
-		return t.endJobBadly(job, backup.NewProblem(backup.CodeInternal, job.InstanceID,
-			"the cluster reported a backup without a readable result for recovery point %s", job.RecoveryPointID))
+		return errors.Join(t.endJobBadly(job, backup.NewProblem(backup.CodeInternal, job.InstanceID,
+			"the cluster reported a backup without a readable result for recovery point %s", job.RecoveryPointID)), t.enqueueDiscard(job))
 	}
 	point, err := t.recoveryPoint(job, o, result)
 	if err != nil {

@@ -164,10 +164,10 @@ func (t *turn) followJob(job *backup.Job, o agentops.Operation, finish func(*tur
 	case agentv1.OutcomeSucceeded:
 		return jobs.Done(), finish(t, job, o)
 	case agentv1.OutcomeCancelled:
-		return jobs.Done(), t.endJobCancelled(job)
+		return jobs.Done(), errors.Join(t.endJobCancelled(job), t.enqueueDiscard(job))
 	default:
 		job.Warnings = domainWarnings(o.Warnings)
-		return jobs.Done(), t.endJobBadly(job, problemOf(o))
+		return jobs.Done(), errors.Join(t.endJobBadly(job, problemOf(o)), t.enqueueDiscard(job))
 	}
 }
 

@@ -64,6 +64,7 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkDeleteInstance, w.deleteInstance),
 		w.handler(backup.WorkValidateBackup, w.validateBackup),
 		w.handler(backup.WorkBackup, w.backup),
+		w.handler(backup.WorkDiscard, w.discard),
 		w.handler(backup.WorkValidateRestore, w.validateRestore),
 		w.handler(backup.WorkRestore, w.restore),
 		w.handler(backup.WorkInstallExtension, w.installExtension),

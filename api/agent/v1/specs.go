@@ -233,9 +233,12 @@ type RestoreResult struct {
 //
 // +kubebuilder:object:generate=true
 type DeleteRecoveryPoint struct {
-	InstanceID      string          `json:"instanceId"`
-	RecoveryPointID string          `json:"recoveryPointId"`
-	Repository      RepositoryGrant `json:"repository"`
+	InstanceID      string `json:"instanceId"`
+	RecoveryPointID string `json:"recoveryPointId"`
+	// Void also makes sure that a recovery point that does not exist never will,
+	// whatever a backup that was given up still does.
+	Void       bool            `json:"void,omitempty"`
+	Repository RepositoryGrant `json:"repository"`
 	// Location is set when the recovery point lies in another storage location
 	// than the extension's own.
 	Location *StorageLocation `json:"location,omitempty"`

@@ -65,6 +65,14 @@ func (d *deletion) open(ctx context.Context) error {
 		return err
 	}
 	m, err := d.repository.Manifest(ctx, d.spec.RecoveryPointID)
+	if errors.Is(err, repo.ErrNoRecoveryPoint) && d.spec.Void {
+		err = d.repository.Void(ctx, d.spec.RecoveryPointID)
+		if errors.Is(err, repo.ErrConflict) { // it came to exist just now
+			m, err = d.repository.Manifest(ctx, d.spec.RecoveryPointID)
+		} else if err == nil {
+			err = repo.ErrVoid
+		}
+	}
 	if errors.Is(err, repo.ErrNoRecoveryPoint) || errors.Is(err, repo.ErrVoid) {
 		d.gone = true
 		return d.clean(ctx) // an interrupted attempt may have ended here

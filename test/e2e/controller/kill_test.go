@@ -215,6 +215,28 @@ func deletedRunLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestVoidedBackupLeavesNothing starts a backup that the service has given up
+// already: it must not make a recovery point that nobody knows of.
+func TestVoidedBackupLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.deploy()
+	w.start()
+	w.finished(w.backup("kept", 1), v1alpha1.PhaseSucceeded) // else there is no repository yet
+	for _, operation := range []string{"discard", "discard-again"} {
+		w.finished(w.discard(operation, 2), v1alpha1.PhaseSucceeded)
+	}
+	late := w.backup("late", 2)
+	w.finished(late, v1alpha1.PhaseFailed)
+	if late.Status.Problem.Code != controller.CodePointVoid {
+		t.Errorf("problem %+v", late.Status.Problem)
+	}
+	discarded := w.discard("discard-a-point", 1)
+	w.finished(discarded, v1alpha1.PhaseSucceeded)
+	if w.stored(point(1)) > 0 {
+		t.Error("the recovery point is still there")
+	}
+}
+
 // TestValidation: a backup that could run, and one that could not.
 func TestValidation(t *testing.T) {
 	w := newWorld(t)

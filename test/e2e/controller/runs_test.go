@@ -42,11 +42,22 @@ func (w *world) backup(operation string, n int) *v1alpha1.BackupRun {
 // remove asks for the end of a recovery point.
 func (w *world) remove(operation string, n int) *v1alpha1.RecoveryPointDeletion {
 	w.t.Helper()
+	return w.end(operation, agentv1.DeleteRecoveryPoint{InstanceID: "instance", RecoveryPointID: point(n)})
+}
+
+// discard asks that there be no recovery point, now and ever.
+func (w *world) discard(operation string, n int) *v1alpha1.RecoveryPointDeletion {
+	w.t.Helper()
+	return w.end(operation, agentv1.DeleteRecoveryPoint{InstanceID: "instance", RecoveryPointID: point(n), Void: true})
+}
+
+func (w *world) end(operation string, deletion agentv1.DeleteRecoveryPoint) *v1alpha1.RecoveryPointDeletion {
+	w.t.Helper()
 	run := &v1alpha1.RecoveryPointDeletion{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName(operation)},
 		Spec: v1alpha1.RecoveryPointDeletionSpec{
 			RunSpec:  v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant"},
-			Deletion: agentv1.DeleteRecoveryPoint{InstanceID: "instance", RecoveryPointID: point(n)},
+			Deletion: deletion,
 		},
 	}
 	w.create(run)
