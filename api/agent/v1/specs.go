@@ -58,6 +58,10 @@ type StorageLocation struct {
 type RepositoryGrant struct {
 	Prefix string `json:"prefix"`        // object name prefix, ends with "/"
 	Key    []byte `json:"key,omitempty"` // 32 bytes, the repository's data key; never in a custom resource
+	// Gate is set when the repository is reached through the service's gate, and
+	// not at the storage location; the gate has applied Prefix. Never in a custom
+	// resource.
+	Gate *GateGrant `json:"gate,omitempty"`
 }
 
 // InstallExtension is the spec of KindInstallExtension.

@@ -82,7 +82,7 @@ func named(operation agentv1.Operation, r run) run {
 // the grant with them.
 func split(repository *agentv1.RepositoryGrant, location *agentv1.StorageLocation) v1alpha1.Grant {
 	grant := v1alpha1.Grant{RepositoryGrant: *repository}
-	repository.Key = nil
+	repository.Key, repository.Gate = nil, nil
 	if location != nil {
 		whole := *location
 		grant.Location = &whole
