@@ -34,6 +34,9 @@ var (
 	ErrOrder = errors.New("archive keys out of order")
 	// ErrTooLarge: a key or value is longer than the format allows.
 	ErrTooLarge = errors.New("record is too large")
+	// ErrBase: the base of an increment cannot be used; a full stream can be
+	// written instead.
+	ErrBase = errors.New("the base cannot be used")
 	// ErrNoRecord: no record of that key in the archive.
 	ErrNoRecord = errors.New("no such record")
 )

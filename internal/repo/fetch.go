@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"holdfast.dev/holdfast/internal/objstore"
@@ -117,27 +118,42 @@ func settled(o *opening) bool {
 }
 
 func (f *frames) fetch(ctx context.Context, key frameKey) ([]byte, error) {
-	name := layout.Pack(key.pack)
-	if key.sealed > pack.MaxFrame || key.sealed < seal.Overhead {
-		return nil, &Damage{Object: name, Err: pack.ErrPack}
-	}
-	sealed := make([]byte, key.sealed)
-	if err := readRange(ctx, f.store, name, sealed, int64(key.offset)); err != nil {
-		return nil, missing(name, err)
-	}
-	plain, err := pack.Cipher(f.keys, key.pack).Open(sealed[:0], sealed, int64(key.offset), seal.RoleBody)
-	if err != nil {
-		return nil, located(name, err)
-	}
 	codec, ok := f.codecs.Get().(*frame.Codec)
 	if !ok {
+		var err error
 		if codec, err = frame.NewCodec(); err != nil {
 			return nil, err
 		}
 	}
 	defer f.codecs.Put(codec)
-	content, err := codec.Decode(nil, plain)
-	return content, located(name, err)
+	o := opener{store: f.store, keys: f.keys, codec: codec}
+	err := o.open(ctx, key)
+	return o.content, err
+}
+
+// opener fetches and opens one frame after the other, with the same buffers.
+type opener struct {
+	store   objstore.Store
+	keys    *seal.Keys
+	codec   *frame.Codec
+	sealed  []byte
+	content []byte // of the frame opened last
+}
+
+func (o *opener) open(ctx context.Context, key frameKey) error {
+	name := layout.Pack(key.pack)
+	if key.sealed > pack.MaxFrame || key.sealed < seal.Overhead {
+		return &Damage{Object: name, Err: pack.ErrPack}
+	}
+	o.sealed = slices.Grow(o.sealed[:0], int(key.sealed))[:key.sealed]
+	if err := readRange(ctx, o.store, name, o.sealed, int64(key.offset)); err != nil {
+		return missing(name, err)
+	}
+	plain, err := pack.Cipher(o.keys, key.pack).Open(o.sealed[:0], o.sealed, int64(key.offset), seal.RoleBody)
+	if err == nil {
+		o.content, err = o.codec.Decode(o.content[:0], plain)
+	}
+	return located(name, err)
 }
 
 // block reads a block and proves that it is what its name says. A block may be

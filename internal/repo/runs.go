@@ -5,10 +5,6 @@ import (
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
 )
 
-// runsPerStream bounds the memory of a stream: one frame is gathered while
-// others are compressed.
-const runsPerStream = 3
-
 // run is a frame being gathered: neighbouring new blocks of one stream.
 type run struct {
 	home    *runs
@@ -23,11 +19,11 @@ type runs struct {
 	target int // bytes of content at which a frame is closed
 	open   *run
 	made   int
-	free   chan *run
+	free   chan *run // one is gathered while each worker compresses another
 }
 
 func (w *Writer) newRuns(target int) *runs {
-	return &runs{writer: w, target: target, free: make(chan *run, runsPerStream)}
+	return &runs{writer: w, target: target, free: make(chan *run, w.options.Workers+1)}
 }
 
 // append adds a block to the open run, closing that first when it is full.
@@ -47,15 +43,48 @@ func (s *runs) append(name seal.Name, content []byte) error {
 	return nil
 }
 
+// take passes on the blocks of a batch that fresh lists. When they are most of
+// a frame, they become one without being copied.
+func (s *runs) take(b *batch, fresh []int) error {
+	total := 0
+	for _, i := range fresh {
+		total += b.steps[i].size
+	}
+	if total >= s.target/2 {
+		return s.exchange(b, fresh)
+	}
+	for _, i := range fresh {
+		one := b.steps[i]
+		if err := s.append(one.name, b.content[one.start:one.start+one.size]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *runs) exchange(b *batch, fresh []int) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if s.open == nil {
+		if err := s.next(); err != nil {
+			return err
+		}
+	}
+	s.open.blocks = b.keep(fresh)
+	s.open.content, b.content = b.content, s.open.content
+	return s.flush()
+}
+
 // next opens a run: one given back, a new one while there may be more, else it
 // waits.
 func (s *runs) next() error {
 	select {
 	case s.open = <-s.free:
 	default:
-		if s.made < runsPerStream {
+		if s.made < cap(s.free) {
 			s.made++
-			s.open = &run{home: s}
+			s.open = &run{home: s, content: make([]byte, 0, s.target)}
 			return nil
 		}
 		select {

@@ -2,7 +2,10 @@ package repo
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"sync"
 
 	"holdfast.dev/holdfast/internal/repo/internal/page"
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
@@ -13,143 +16,388 @@ import (
 // would lose.
 const volumeFrame = 4 << 20
 
+// minReads is how many reads of a device go on at once: one alone would wait
+// for the device's latency, however few cores there are.
+const minReads = 4
+
 // VolumeShape is the shape of a volume stream.
 type VolumeShape struct {
 	Length    int64 // bytes
 	BlockSize int64 // bytes: a power of two from 4 KiB to 4 MiB
 }
 
-// VolumeWriter writes a stream of fixed-size blocks. It is for one goroutine.
-type VolumeWriter struct {
-	writer  *Writer
-	name    string
-	shape   page.Geometry
-	data    *runs
-	pages   *runs
-	next    int64 // least block that may still be written
-	levels  []volumeLevel
-	root    seal.Name
-	scratch []byte
-	done    bool
+// Base is the stream of an earlier recovery point that an increment starts from.
+type Base struct {
+	Point  string // id of the recovery point, which must exist
+	Stream string
 }
 
-// volumeLevel is the page of one level that is being filled.
-type volumeLevel struct {
-	number int64       // of the page within its level
-	names  []seal.Name // of its children so far; none when no page is open
+// VolumeWriter writes a stream of fixed-size blocks. It is for one goroutine;
+// reading, naming, compressing and storing go on behind it.
+//
+//	Write, Copy, Hole ── batches ── read, find zeros, name ── in order: compare, look up, pages ── frames ── packs
+//	  the caller                     several at once            one goroutine                      the Writer's
+//
+// Memory is at most 40 MiB with up to 4 Workers, whatever the volume's size.
+type VolumeWriter struct {
+	writer *Writer
+	name   string
+	shape  page.Geometry
+	data   *runs
+	tree   *tree
+	next   int64 // least block that may still be given
+	done   bool
+
+	open   *batch
+	free   chan *batch
+	naming chan *batch
+	order  chan *batch
+	end    chan struct{} // closed when all batches were taken
+	fresh  []int         // steps of a batch that are new
+
+	mu     sync.Mutex
+	failed error // why the stream, not the Writer, cannot go on
 }
 
 // Volume begins a volume stream. Its name is unique in the recovery point.
+// What is not written is a hole.
 func (w *Writer) Volume(name string, shape VolumeShape) (*VolumeWriter, error) {
-	g := page.Geometry(shape)
-	err := g.Check()
-	if err == nil {
-		err = w.begin(name)
-	}
+	v, err := w.volume(name, shape)
 	if err != nil {
 		return nil, fmt.Errorf("begin volume: %w", err)
 	}
-	return &VolumeWriter{writer: w, name: name, shape: g, data: w.newRuns(volumeFrame), pages: w.newRuns(pageFrame),
-		levels: make([]volumeLevel, g.Levels())}, nil
+	v.start()
+	return v, nil
 }
 
-// Write stores one block. Blocks come in ascending order; those left out, and
-// those of zeros only, are holes. content is a whole block, or what is left of
-// the volume for the last one; it may be reused when Write returns.
-func (v *VolumeWriter) Write(block int64, content []byte) error {
-	if err := v.write(block, content); err != nil {
-		return fmt.Errorf("volume %q, block %d: %w", v.name, block, err)
+// VolumeFrom begins a volume stream that is the base with changes: what is not
+// written stays what it is there, without being read, so an increment costs
+// what changed. The volume may have another length than the base; what it has
+// more is a hole. ErrBase, also from Write, Copy, Hole and Close, when the base
+// cannot be used: it has another block size, or it is gone, void or damaged.
+// The same stream may then be begun anew without a base.
+func (w *Writer) VolumeFrom(name string, shape VolumeShape, base Base) (*VolumeWriter, error) {
+	v, err := w.volume(name, shape)
+	if err == nil {
+		if err = v.inherit(base); err != nil {
+			w.forget(name)
+		}
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("begin volume from stream %q of recovery point %s: %w", base.Stream, base.Point, err)
+	}
+	v.start()
+	return v, nil
 }
 
-func (v *VolumeWriter) write(block int64, content []byte) error {
-	switch {
-	case v.done:
-		return errClosed
-	case block < v.next || block >= v.shape.Blocks():
-		return fmt.Errorf("%w: the next is %d of %d", ErrOrder, v.next, v.shape.Blocks())
-	case int64(len(content)) != v.shape.Size(block):
-		return fmt.Errorf("%d bytes, a block there has %d", len(content), v.shape.Size(block))
+func (w *Writer) volume(name string, shape VolumeShape) (*VolumeWriter, error) {
+	g := page.Geometry(shape)
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	if err := w.begin(name); err != nil {
+		return nil, err
+	}
+	return &VolumeWriter{writer: w, name: name, shape: g, data: w.newRuns(volumeFrame), tree: newTree(w, g)}, nil
+}
+
+// inherit reads the base's manifest. That it is there now, after this writer
+// was announced, means that nobody deletes its packs before this writer is
+// settled, unless they are condemned already.
+func (v *VolumeWriter) inherit(base Base) error {
+	m, err := v.writer.repo.Manifest(v.writer.ctx, base.Point)
+	if errors.Is(err, ErrNoRecoveryPoint) || errors.Is(err, ErrVoid) {
+		err = fmt.Errorf("%w: %w", ErrBase, err)
+	}
+	if err != nil {
+		return ofBase(err)
+	}
+	for _, ref := range m.Streams {
+		if ref.Name == base.Stream && ref.Type == TypeVolume {
+			return v.inheritStream(ref)
+		}
+	}
+	return fmt.Errorf("%w: no such volume", ErrBase)
+}
+
+func (v *VolumeWriter) inheritStream(ref StreamRef) error {
+	g := page.Geometry{Length: ref.Length, BlockSize: ref.BlockSize}
+	if g.BlockSize != v.shape.BlockSize {
+		return fmt.Errorf("%w: blocks of %d bytes, want %d", ErrBase, g.BlockSize, v.shape.BlockSize)
+	}
+	root, err := ref.RootName()
+	if err != nil {
+		return err
+	}
+	if err := v.tree.over(g, root); err != nil || v.tree.base == nil || len(v.writer.condemned) == 0 {
+		return err
+	}
+	return v.tree.secure(v.data, root, g.Levels()-1, 0)
+}
+
+// start lets the batches flow.
+func (v *VolumeWriter) start() {
+	workers := max(v.writer.options.Workers, minReads)
+	count := workers + 2
+	v.free, v.naming, v.order = make(chan *batch, count), make(chan *batch, count), make(chan *batch, count)
+	v.end = make(chan struct{})
+	for range count {
+		v.free <- nil // made when needed
+	}
+	for range workers {
+		v.writer.workers.Go(v.prepare)
+	}
+	v.writer.workers.Go(v.take)
+}
+
+// Write stores one block. Blocks come in ascending order, over all of Write,
+// Copy and Hole; one of zeros only is a hole. content is a whole block, or what
+// is left of the volume for the last one; it may be reused when Write returns.
+func (v *VolumeWriter) Write(block int64, content []byte) error {
+	err := v.advance(block, block+1)
+	if err == nil && int64(len(content)) != v.shape.Size(block) {
+		err = fmt.Errorf("%d bytes, a block there has %d", len(content), v.shape.Size(block))
+	}
+	if err == nil {
+		err = v.room(len(content))
+	}
+	if err != nil {
+		return fmt.Errorf("volume %q, block %d: %w", v.name, block, err)
 	}
 	v.next = block + 1
 	if allZero(content) {
-		return nil
+		v.open.hole(block, block+1)
+	} else {
+		copy(v.open.block(block, len(content), 0), content)
 	}
-	name, err := v.writer.put(v.data, content)
-	if err != nil {
-		return err
-	}
-	return v.set(0, block, name)
-}
-
-// set enters a child into the page of its level, closing the one before.
-func (v *VolumeWriter) set(level int, child int64, name seal.Name) error {
-	l := &v.levels[level]
-	if number := child / page.VolumeFan; len(l.names) > 0 && number != l.number {
-		if err := v.endPage(level); err != nil {
-			return err
-		}
-	}
-	l.number = child / page.VolumeFan
-	for int64(len(l.names)) < child%page.VolumeFan {
-		l.names = append(l.names, seal.Hole)
-	}
-	l.names = append(l.names, name)
 	return nil
 }
 
-// endPage stores the open page of a level, and enters it in the next.
-func (v *VolumeWriter) endPage(level int) error {
-	l := &v.levels[level]
-	if len(l.names) == 0 {
-		return nil // a hole
+// Copy reads the blocks from and up to, not including, to from the device, each
+// at its own place, and stores them. It returns before that is done: what
+// goes wrong is told by a later call. The device is read by several goroutines
+// until Close returns.
+func (v *VolumeWriter) Copy(device io.ReaderAt, from, to int64) error {
+	err := v.advance(from, to)
+	for next := from; err == nil && next < to; next = v.next {
+		err = v.fill(device, next, to)
 	}
-	first := l.number * page.VolumeFan * page.Span(level)
-	for len(l.names) < v.shape.Children(level, first) {
-		l.names = append(l.names, seal.Hole)
-	}
-	v.scratch = page.AppendVolume(v.scratch[:0], level, l.names)
-	l.names = l.names[:0]
-	name, err := v.writer.put(v.pages, v.scratch)
 	if err != nil {
-		return err
+		return fmt.Errorf("volume %q, blocks %d to %d: %w", v.name, from, to, err)
 	}
-	if level+1 == len(v.levels) {
-		v.root = name
-		return nil
-	}
-	return v.set(level+1, l.number, name)
+	return nil
 }
 
-// Close ends the stream; what was not written is a hole. It returns what a
-// manifest refers to the stream by. The data is stored when the Writer's Flush
-// or Commit has returned.
+// fill puts into the open batch what it has room for; one block at least.
+func (v *VolumeWriter) fill(device io.ReaderAt, from, to int64) error {
+	if err := v.room(int(v.shape.Size(from))); err != nil {
+		return err
+	}
+	number := v.open.add(device)
+	for v.next = from; v.next < to && v.open.room(int(v.shape.Size(v.next))); v.next++ {
+		v.open.block(v.next, int(v.shape.Size(v.next)), number)
+	}
+	return nil
+}
+
+// Hole says that the blocks from and up to, not including, to hold nothing,
+// whatever the base has there.
+func (v *VolumeWriter) Hole(from, to int64) error {
+	err := v.advance(from, to)
+	if err == nil {
+		err = v.room(0)
+	}
+	if err != nil {
+		return fmt.Errorf("volume %q, hole from block %d to %d: %w", v.name, from, to, err)
+	}
+	if from < to {
+		v.open.hole(from, to)
+		v.next = to
+	}
+	return nil
+}
+
+// advance checks that the blocks may come now.
+func (v *VolumeWriter) advance(from, to int64) error {
+	switch {
+	case v.done:
+		return errClosed
+	case from < v.next || from > to || to > v.shape.Blocks():
+		return fmt.Errorf("%w: the next is %d of %d", ErrOrder, v.next, v.shape.Blocks())
+	}
+	return v.err()
+}
+
+// room opens a batch that has room for a block, sending off the one that has not.
+func (v *VolumeWriter) room(size int) error {
+	if v.open != nil {
+		if v.open.room(size) {
+			return nil
+		}
+		v.send()
+	}
+	select {
+	case v.open = <-v.free:
+	case <-v.writer.ctx.Done():
+		return v.writer.err()
+	}
+	if v.open == nil {
+		v.open = newBatch(max(volumeFrame, int(v.shape.BlockSize)))
+	}
+	return nil
+}
+
+// send passes the open batch on. The queues have room for every batch there is.
+func (v *VolumeWriter) send() {
+	if v.open != nil {
+		v.order <- v.open
+		v.naming <- v.open
+		v.open = nil
+	}
+}
+
+// prepare reads and names batches; several goroutines do.
+func (v *VolumeWriter) prepare() {
+	for {
+		select {
+		case b, more := <-v.naming:
+			if !more {
+				return
+			}
+			b.done <- b.prepare(v.writer.repo.keys, v.shape.BlockSize)
+		case <-v.writer.ctx.Done():
+			return
+		}
+	}
+}
+
+// take takes batches in their order.
+func (v *VolumeWriter) take() {
+	defer close(v.end)
+	for {
+		select {
+		case b, more := <-v.order:
+			if !more {
+				return
+			}
+			if !v.await(b) {
+				return
+			}
+		case <-v.writer.ctx.Done():
+			return
+		}
+	}
+}
+
+// await waits for one batch to be named, and takes it; false when the writer
+// stopped.
+func (v *VolumeWriter) await(b *batch) bool {
+	select {
+	case err := <-b.done:
+		if err == nil && v.err() == nil {
+			err = v.enter(b)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	case <-v.writer.ctx.Done():
+		return false
+	}
+	b.reset()
+	v.free <- b
+	return true
+}
+
+// enter enters a batch into the tree, and passes on what is new of it. What was
+// claimed is passed on also when the stream fails: other streams rely on it.
+func (v *VolumeWriter) enter(b *batch) error {
+	v.fresh = v.fresh[:0]
+	var failed error
+	for i := 0; i < len(b.steps) && failed == nil; i++ {
+		fresh, err := v.step(&b.steps[i])
+		if fresh {
+			v.fresh = append(v.fresh, i)
+		}
+		failed = err
+	}
+	return errors.Join(failed, v.data.take(b, v.fresh))
+}
+
+// step enters a block or holes, and reports whether the block has to be stored.
+func (v *VolumeWriter) step(s *step) (bool, error) {
+	if err := v.tree.reach(s.from, s.to, v.put); err != nil {
+		return false, err
+	}
+	if s.size == 0 {
+		return false, v.tree.hole(s.from, s.to)
+	}
+	same, err := v.tree.same(s.from, s.name)
+	if err != nil {
+		return false, err
+	}
+	if same {
+		v.writer.inherited(s.size)
+		return false, nil
+	}
+	fresh, err := v.writer.claim(s.name, s.size)
+	if err != nil {
+		return false, err
+	}
+	return fresh, v.tree.set(0, s.from, s.name)
+}
+
+func (v *VolumeWriter) put(content []byte) (seal.Name, error) { return v.writer.put(v.data, content) }
+
+func (v *VolumeWriter) fail(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.failed == nil {
+		v.failed = err
+	}
+}
+
+func (v *VolumeWriter) err() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.failed != nil {
+		return v.failed
+	}
+	return v.writer.err()
+}
+
+// Close ends the stream; it returns what a manifest refers to the stream by.
+// The data is stored when the Writer's Flush or Commit has returned. After an
+// error the stream's name is free again.
 func (v *VolumeWriter) Close() (StreamRef, error) {
 	if !v.done {
-		if err := v.finish(); err != nil {
-			return StreamRef{}, fmt.Errorf("close volume %q: %w", v.name, err)
-		}
 		v.done = true
-		v.writer.end(v.name)
+		if err := v.finish(); err != nil {
+			v.fail(err)
+			v.writer.forget(v.name)
+		} else {
+			v.writer.end(v.name)
+		}
 	}
-	ref := StreamRef{Name: v.name, Type: TypeVolume, Levels: len(v.levels), Length: v.shape.Length, BlockSize: v.shape.BlockSize}
-	if !v.root.IsHole() {
-		ref.Root = hex.EncodeToString(v.root[:])
+	if err := v.err(); err != nil {
+		return StreamRef{}, fmt.Errorf("close volume %q: %w", v.name, err)
+	}
+	ref := StreamRef{Name: v.name, Type: TypeVolume, Levels: len(v.tree.levels), Length: v.shape.Length, BlockSize: v.shape.BlockSize}
+	if root := v.tree.root; !root.IsHole() {
+		ref.Root = hex.EncodeToString(root[:])
 	}
 	return ref, nil
 }
 
 func (v *VolumeWriter) finish() error {
-	for level := range v.levels {
-		if err := v.endPage(level); err != nil {
-			return err
-		}
+	v.send()
+	close(v.order)
+	close(v.naming)
+	<-v.end
+	err := v.err()
+	if err == nil {
+		err = v.tree.finish(v.put)
 	}
-	if err := v.data.flush(); err != nil {
-		return err
-	}
-	return v.pages.flush()
+	return errors.Join(err, v.data.flush(), v.tree.pages.flush()) // also after an error; see enter
 }
 
 // zeros is compared against; the largest block is a multiple of it.

@@ -55,6 +55,7 @@ var errClosed = errors.New("writer is closed")
 type Writer struct {
 	repo     *Repository
 	point    layout.ID
+	options  WriterOptions
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	work     chan *run
@@ -91,7 +92,7 @@ func (r *Repository) NewWriter(ctx context.Context, options WriterOptions) (*Wri
 		return nil, fmt.Errorf("begin writing recovery point %s: %w", options.RecoveryPoint, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &Writer{repo: r, point: point, ctx: ctx, cancel: cancel, work: make(chan *run),
+	w := &Writer{repo: r, point: point, options: options, ctx: ctx, cancel: cancel, work: make(chan *run),
 		condemned: condemned, claimed: map[seal.Name]struct{}{}, streams: map[string]bool{}}
 	w.packs = newPacker(w, options)
 	for range options.Workers {
@@ -145,6 +146,21 @@ func (w *Writer) end(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.streams[name] = true
+}
+
+// forget frees the name of a stream that failed.
+func (w *Writer) forget(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.streams, name)
+}
+
+// inherited counts a block that the base has at the same place.
+func (w *Writer) inherited(size int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.Blocks++
+	w.stats.BytesIn += int64(size)
 }
 
 // put names a block and, when it is new, appends it to the open run of its

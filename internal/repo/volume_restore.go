@@ -1,0 +1,142 @@
+package repo
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast.dev/holdfast/internal/repo/internal/frame"
+	"holdfast.dev/holdfast/internal/repo/internal/index"
+)
+
+const (
+	// restoreWindow is how many blocks are put in the order of packs at once;
+	// it bounds the memory for that to some MB.
+	restoreWindow = 32 << 10
+	// restoreFrames is the least number of frames in flight: one alone would
+	// wait for the store's latency. Each takes some 8 MiB.
+	restoreFrames = 6
+)
+
+// Restore hands every block that is not a hole to write, in the order in which
+// they are stored: each frame is fetched and opened once, several at a time.
+// Every byte was checked against its name. write is called by several
+// goroutines at once, with each block once; the data may be used until it
+// returns. The first error ends it, and is returned.
+func (v *VolumeReader) Restore(ctx context.Context, write func(VolumeBlock) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	jobs := make(chan frameJob)
+	g.Go(func() error {
+		defer close(jobs)
+		return v.plan(ctx, jobs)
+	})
+	for range max(restoreFrames, runtime.GOMAXPROCS(0)) {
+		g.Go(func() error { return v.work(ctx, jobs, write) })
+	}
+	return ofStream(v.ref.Name, g.Wait())
+}
+
+// frameJob is a frame, and the blocks of the volume that it holds.
+type frameJob struct {
+	frame  frameKey
+	blocks []stored
+}
+
+// stored is a block of the volume, and where it lies.
+type stored struct {
+	place
+	at index.Place
+}
+
+func (s stored) frame() frameKey { return frameKey{s.at.Pack, s.at.Offset, s.at.Sealed} }
+
+// plan looks blocks up, a window at a time, and gives out frames.
+func (v *VolumeReader) plan(ctx context.Context, jobs chan<- frameJob) error {
+	if v.root.IsHole() {
+		return nil
+	}
+	var window []stored
+	var failed error
+	v.walk(ctx, v.root, v.shape.Levels()-1, 0, func(p place, err error) bool {
+		var at index.Place
+		if err == nil {
+			at, err = v.repo.places.locate(ctx, p.name, nil)
+		}
+		if failed = err; err != nil {
+			return false
+		}
+		window = append(window, stored{p, at})
+		if len(window) == restoreWindow {
+			failed = giveOut(ctx, window, jobs)
+			window = nil // workers still read it
+		}
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return giveOut(ctx, window, jobs)
+}
+
+// giveOut sorts a window and cuts it into frames.
+func giveOut(ctx context.Context, window []stored, jobs chan<- frameJob) error {
+	slices.SortFunc(window, func(a, b stored) int {
+		return cmp.Or(bytes.Compare(a.at.Pack[:], b.at.Pack[:]), cmp.Compare(a.at.Offset, b.at.Offset),
+			cmp.Compare(a.at.Sealed, b.at.Sealed), cmp.Compare(a.block, b.block))
+	})
+	for len(window) > 0 {
+		n := 1
+		for n < len(window) && window[n].frame() == window[0].frame() {
+			n++
+		}
+		select {
+		case jobs <- frameJob{window[0].frame(), window[:n]}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		window = window[n:]
+	}
+	return nil
+}
+
+func (v *VolumeReader) work(ctx context.Context, jobs <-chan frameJob, write func(VolumeBlock) error) error {
+	codec, err := frame.NewCodec()
+	if err != nil {
+		return err
+	}
+	defer codec.Close()
+	o := opener{store: v.repo.store, keys: v.repo.keys, codec: codec}
+	for job := range jobs {
+		opened := o.open(ctx, job.frame)
+		if opened != nil && !errors.Is(opened, ErrDamaged) {
+			return opened
+		}
+		for _, s := range job.blocks {
+			block, good := v.cut(o.content, s)
+			if opened != nil || !good {
+				if block, err = v.fetch(ctx, s.place); err != nil { // another place may serve
+					return err
+				}
+			}
+			if err := write(block); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// cut takes a block out of its frame's content, and checks it.
+func (v *VolumeReader) cut(content []byte, s stored) (VolumeBlock, bool) {
+	start, end := uint64(s.at.Start), uint64(s.at.Start)+uint64(s.at.Length)
+	if end > uint64(len(content)) || int64(s.at.Length) != v.shape.Size(s.block) {
+		return VolumeBlock{}, false
+	}
+	data := content[start:end:end]
+	return VolumeBlock{Index: s.block, Offset: s.block * v.shape.BlockSize, Data: data}, v.repo.keys.Name(data) == s.name
+}
