@@ -87,7 +87,7 @@ func TestChartsHoldExactlyThis(t *testing.T) {
 			"ClusterRole holdfast-agent", "ClusterRole holdfast-controller",
 			"ClusterRoleBinding holdfast-agent", "ClusterRoleBinding holdfast-controller",
 			"CustomResourceDefinition backupruns.holdfast.dev", "CustomResourceDefinition recoverypointdeletions.holdfast.dev",
-			"CustomResourceDefinition restoreruns.holdfast.dev",
+			"CustomResourceDefinition restoreruns.holdfast.dev", "CustomResourceDefinition vaultruns.holdfast.dev",
 			"Deployment holdfast-agent", "Deployment holdfast-controller", "Deployment holdfast-telemetry",
 			"Role holdfast-agent", "RoleBinding holdfast-agent",
 			"Secret holdfast-agent-identity", "Secret holdfast-location", "Secret holdfast-service",

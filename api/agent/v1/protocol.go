@@ -14,7 +14,7 @@ import (
 
 // Capability is the protocol version a side speaks.
 //
-//	1: install, validate, backup, restore, delete recovery point.
+//	1: install, validate, backup, restore, vault, delete recovery point.
 const Capability = 1
 
 // Paths of the protocol, relative to the service's agent address.
@@ -98,6 +98,7 @@ const (
 	KindValidateRestore     Kind = "ValidateRestore"
 	KindRestore             Kind = "Restore"
 	KindDeleteRecoveryPoint Kind = "DeleteRecoveryPoint"
+	KindVault               Kind = "Vault"
 )
 
 // Operation is one claimed piece of work: what to do, never how.
@@ -106,7 +107,7 @@ type Operation struct {
 	Kind     Kind      `json:"kind"`
 	Lease    Lease     `json:"lease"`
 	Deadline time.Time `json:"deadline"` // after it the service gives the operation up
-	// Spec is InstallExtension, DeleteExtension, Backup, Restore or
+	// Spec is InstallExtension, DeleteExtension, Backup, Restore, Vault or
 	// DeleteRecoveryPoint; the validations carry the spec of what they validate.
 	Spec json.RawMessage `json:"spec"`
 }
@@ -146,7 +147,7 @@ type FinishRequest struct {
 	Outcome    Outcome         `json:"outcome"`
 	Problem    *Problem        `json:"problem,omitempty"`  // when Failed
 	Warnings   []Warning       `json:"warnings,omitempty"` // at most 1,000; the rest is counted in the last one
-	Result     json.RawMessage `json:"result,omitempty"`   // BackupResult, RestoreResult or ExtensionResult
+	Result     json.RawMessage `json:"result,omitempty"`   // BackupResult (also of a Vault), RestoreResult or ExtensionResult
 }
 
 // ErrorResponse is the body of every answer that is not 2xx.

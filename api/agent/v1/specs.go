@@ -143,6 +143,12 @@ type Volume struct {
 	VolumeMode     string      `json:"volumeMode,omitempty"` // Filesystem or Block
 	FSType         string      `json:"fsType,omitempty"`
 	SizeBytes      int64       `json:"sizeBytes,omitempty"` // size of the source volume
+	// VolumeHandle is the driver's name of the source volume: two snapshots
+	// with the same one are of the same volume.
+	VolumeHandle string `json:"volumeHandle,omitempty"`
+	// Stream names the stream that holds the volume's data, in a repository that
+	// has the data itself and not a snapshot's handle only.
+	Stream string `json:"stream,omitempty"`
 	// RestoreSizeBytes is the least size of a volume made from the snapshot.
 	RestoreSizeBytes int64 `json:"restoreSizeBytes,omitempty"`
 	// CutAt is when the snapshot was taken.
@@ -152,7 +158,7 @@ type Volume struct {
 	CutAt time.Time `json:"cutAt,omitzero"`
 }
 
-// BackupResult is the result of KindBackup.
+// BackupResult is the result of KindBackup and of KindVault.
 type BackupResult struct {
 	RecoveryPointID string `json:"recoveryPointId"`
 	// CutAt is the moment the recovery point stands for.
@@ -162,8 +168,11 @@ type BackupResult struct {
 	CutAt       time.Time `json:"cutAt"`
 	Objects     int64     `json:"objects"`
 	BytesStored int64     `json:"bytesStored"`
-	Namespaces  []string  `json:"namespaces"`
-	Volumes     []Volume  `json:"volumes,omitempty"`
+	// Root is the manifest's root over all streams, as hex: whoever knows it can
+	// tell later whether the recovery point is still the same.
+	Root       string   `json:"root,omitempty"`
+	Namespaces []string `json:"namespaces"`
+	Volumes    []Volume `json:"volumes,omitempty"`
 }
 
 // ConflictPolicy says what a restore does with an object that exists already.
@@ -230,6 +239,36 @@ type RestoreResult struct {
 	// counts the rest.
 	Items   []Item `json:"items,omitempty"`
 	Omitted int64  `json:"omitted,omitempty"`
+}
+
+// Vault is the spec of KindVault: a recovery point of the operational tier is
+// copied into the vault, the data of its volumes read from their snapshots.
+//
+// +kubebuilder:object:generate=true
+type Vault struct {
+	InstanceID      string `json:"instanceId"`
+	RecoveryPointID string `json:"recoveryPointId"` // in both repositories
+	// Base is a recovery point in the vault; what did not change since is not
+	// read again where that can be proved. Empty, or gone: everything is read.
+	Base   string          `json:"base,omitempty"`
+	Source RepositoryGrant `json:"source"` // the operational repository
+	// Location is set when the source lies in another storage location than the
+	// extension's own.
+	Location *StorageLocation `json:"location,omitempty"`
+	Target   RepositoryGrant  `json:"target"` // the vault's repository, through the gate
+	Limits   VaultLimits      `json:"limits"`
+}
+
+// VaultLimits bound the copying of one recovery point; 0 means no limit.
+//
+// +kubebuilder:object:generate=true
+type VaultLimits struct {
+	// A larger volume, or one more than Volumes, is left out of the vault with
+	// a reason code.
+	VolumeBytes int64 `json:"volumeBytes,omitempty"`
+	Volumes     int   `json:"volumes,omitempty"`
+	// BytesPerSecond bounds what each mover sends.
+	BytesPerSecond int64 `json:"bytesPerSecond,omitempty"`
 }
 
 // DeleteRecoveryPoint is the spec of KindDeleteRecoveryPoint: its snapshots,

@@ -15,6 +15,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&BackupRun{}, &BackupRunList{},
 		&RestoreRun{}, &RestoreRunList{},
 		&RecoveryPointDeletion{}, &RecoveryPointDeletionList{},
+		&VaultRun{}, &VaultRunList{},
 		&Extension{}, &ExtensionList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)

@@ -20,6 +20,8 @@ type Grant struct {
 	// Location is set when the repository lies in another storage location
 	// than the extension's own.
 	Location *agentv1.StorageLocation `json:"location,omitempty"`
+	// Target is the vault's repository when a recovery point is copied there.
+	Target *agentv1.RepositoryGrant `json:"target,omitempty"`
 }
 
 // RunSpec is what the specs of all run objects share.

@@ -112,6 +112,7 @@ func newDynamic() *fakedynamic.FakeDynamicClient {
 		{Group: "holdfast.dev", Version: "v1alpha1", Resource: "backupruns"}:                  "BackupRunList",
 		{Group: "holdfast.dev", Version: "v1alpha1", Resource: "restoreruns"}:                 "RestoreRunList",
 		{Group: "holdfast.dev", Version: "v1alpha1", Resource: "recoverypointdeletions"}:      "RecoveryPointDeletionList",
+		{Group: "holdfast.dev", Version: "v1alpha1", Resource: "vaultruns"}:                   "VaultRunList",
 	}
 	var objects []runtime.Object
 	for _, name := range []string{"volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"} {

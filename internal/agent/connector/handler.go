@@ -90,7 +90,7 @@ func (h *Handler) declare(ctx context.Context, operation agentv1.Operation) (*v1
 			return nil, fmt.Errorf("decode the spec: %w", err)
 		}
 		return h.putRemoval(ctx, removal, operation)
-	case agentv1.KindBackup, agentv1.KindValidateBackup, agentv1.KindRestore, agentv1.KindValidateRestore, agentv1.KindDeleteRecoveryPoint:
+	case agentv1.KindBackup, agentv1.KindValidateBackup, agentv1.KindRestore, agentv1.KindValidateRestore, agentv1.KindDeleteRecoveryPoint, agentv1.KindVault:
 	}
 	return nil, fmt.Errorf("%s: operations of kind %s are not for the connector", CodeNotUnderstood, operation.Kind)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // runKinds are the kinds of run objects.
-var runKinds = []string{"backupruns", "restoreruns", "recoverypointdeletions"}
+var runKinds = []string{"backupruns", "restoreruns", "recoverypointdeletions", "vaultruns"}
 
 // removal is the ordered list of steps of an uninstall. Runs end while their
 // controller still lives to clean up after them.

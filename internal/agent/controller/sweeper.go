@@ -36,7 +36,7 @@ func (s sweeper) Start(ctx context.Context) error {
 // over says whether no run of this name is still at work.
 func (s sweeper) over(ctx context.Context, operation string) (bool, error) {
 	name := types.NamespacedName{Namespace: s.options.Namespace, Name: operation}
-	for _, object := range []run{&v1alpha1.BackupRun{}, &v1alpha1.RestoreRun{}, &v1alpha1.RecoveryPointDeletion{}} {
+	for _, object := range []run{&v1alpha1.BackupRun{}, &v1alpha1.RestoreRun{}, &v1alpha1.RecoveryPointDeletion{}, &v1alpha1.VaultRun{}} {
 		err := s.client.Get(ctx, name, object)
 		if client.IgnoreNotFound(err) != nil {
 			return false, err

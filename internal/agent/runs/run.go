@@ -29,6 +29,8 @@ func newRun(operation agentv1.Operation) (run, v1alpha1.Grant, error) {
 		return newRestore(operation)
 	case agentv1.KindDeleteRecoveryPoint:
 		return newDeletion(operation)
+	case agentv1.KindVault:
+		return newVault(operation)
 	case agentv1.KindInstallExtension, agentv1.KindDeleteExtension:
 	}
 	return run{}, v1alpha1.Grant{}, fmt.Errorf("operations of kind %s are not known here", operation.Kind)
@@ -64,6 +66,18 @@ func newDeletion(operation agentv1.Operation) (run, v1alpha1.Grant, error) {
 	grant := split(&object.Spec.Deletion.Repository, object.Spec.Deletion.Location)
 	none := func() any { return nil }
 	return named(operation, run{object, &object.Spec.RunSpec, &object.Status.RunStatus, none}), grant, nil
+}
+
+func newVault(operation agentv1.Operation) (run, v1alpha1.Grant, error) {
+	object := &v1alpha1.VaultRun{}
+	if err := decode(operation, &object.Spec.Vault); err != nil {
+		return run{}, v1alpha1.Grant{}, err
+	}
+	grant := split(&object.Spec.Vault.Source, object.Spec.Vault.Location)
+	target := split(&object.Spec.Vault.Target, nil)
+	grant.Target = &target.RepositoryGrant
+	result := func() any { return object.Status.Result }
+	return named(operation, run{object, &object.Spec.RunSpec, &object.Status.RunStatus, result}), grant, nil
 }
 
 // named fills what the runs of every kind share.

@@ -90,9 +90,10 @@ func (h *Handler) list(ctx context.Context) ([]run, error) {
 		backups   v1alpha1.BackupRunList
 		restores  v1alpha1.RestoreRunList
 		deletions v1alpha1.RecoveryPointDeletionList
+		copies    v1alpha1.VaultRunList
 		found     []run
 	)
-	for _, list := range []client.ObjectList{&backups, &restores, &deletions} {
+	for _, list := range []client.ObjectList{&backups, &restores, &deletions, &copies} {
 		if err := h.Client.List(ctx, list, client.InNamespace(h.Namespace)); err != nil && !apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("list runs: %w", err)
 		}
@@ -105,6 +106,9 @@ func (h *Handler) list(ctx context.Context) ([]run, error) {
 	}
 	for i := range deletions.Items {
 		found = append(found, run{object: &deletions.Items[i], status: &deletions.Items[i].Status.RunStatus})
+	}
+	for i := range copies.Items {
+		found = append(found, run{object: &copies.Items[i], status: &copies.Items[i].Status.RunStatus})
 	}
 	return found, nil
 }
