@@ -5,16 +5,12 @@ package azurite
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
+
+	"holdfast.dev/holdfast/test/server"
 )
 
 // The emulator's well-known account.
@@ -23,15 +19,10 @@ const (
 	Key     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// startTimeout bounds the wait for the server's first answer.
-const startTimeout = 60 * time.Second
-
 // Server is a running Azurite.
 type Server struct {
 	URL string // http://host:port/account, without a slash at the end
-	cmd *exec.Cmd
-	out *os.File
-	end chan struct{} // closed when the process has ended
+	*server.Process
 }
 
 // Options say where a server runs.
@@ -64,99 +55,18 @@ func Run(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("install azurite: %w", err)
 	}
-	if o.Host == "" {
-		o.Host = "127.0.0.1"
-	}
-	for attempt := 1; ; attempt++ {
-		s, err := run(ctx, main, o)
-		// A free port may be taken by another before the server has it.
-		if err == nil || o.Port != 0 || attempt == 5 || ctx.Err() != nil {
-			return s, err
-		}
-	}
-}
-
-func run(ctx context.Context, main string, o Options) (*Server, error) {
-	port := o.Port
-	if port == 0 {
-		var err error
-		if port, err = freePort(o.Host); err != nil {
-			return nil, err
-		}
-	}
-	out, err := os.Create(filepath.Join(o.Dir, "azurite.log"))
+	p, err := server.Start(ctx, server.Program{
+		Name: "azurite", Dir: o.Dir, Host: o.Host, Port: o.Port,
+		Command: func(host string, port int) []string {
+			return []string{"node", main, "--disableTelemetry", "--skipApiVersionCheck", "--silent",
+				"--location", o.Dir, "--blobHost", host, "--blobPort", strconv.Itoa(port)}
+		},
+		Ready: func(r *http.Response) bool { return r.Header.Get("x-ms-request-id") != "" },
+	})
 	if err != nil {
-		return nil, fmt.Errorf("azurite's log: %w", err)
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "node", main, "--disableTelemetry", "--skipApiVersionCheck", "--silent",
-		"--location", o.Dir, "--blobHost", o.Host, "--blobPort", strconv.Itoa(port))
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		out.Close()
-		return nil, fmt.Errorf("start azurite: %w", err)
-	}
-	s := &Server{URL: fmt.Sprintf("http://%s/%s", net.JoinHostPort(o.Host, strconv.Itoa(port)), Account),
-		cmd: cmd, out: out, end: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait() // how it ended is in the log
-		close(s.end)
-	}()
-	if err := s.ready(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop())
-	}
-	return s, nil
-}
-
-func freePort(host string) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-// ready waits until the server answers as Azurite does.
-func (s *Server) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"?comp=list", nil)
-		if err != nil {
-			return err
-		}
-		if answer, err := http.DefaultClient.Do(request); err == nil {
-			answer.Body.Close()
-			if answer.Header.Get("x-ms-request-id") != "" {
-				return nil
-			}
-		}
-		select {
-		case <-s.end:
-			return fmt.Errorf("azurite ended before it answered, see %s", s.out.Name())
-		case <-ctx.Done():
-			return fmt.Errorf("azurite does not answer: %w", ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-// PID is the server's process id.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
-
-// Wait returns when the server has ended.
-func (s *Server) Wait() { <-s.end }
-
-// Stop ends the server and waits for it.
-func (s *Server) Stop() error {
-	err := s.cmd.Process.Kill()
-	if errors.Is(err, os.ErrProcessDone) {
-		err = nil
-	}
-	if err == nil {
-		<-s.end
-	}
-	return errors.Join(err, s.out.Close())
+	return &Server{URL: "http://" + p.Address + "/" + Account, Process: p}, nil
 }
 
 // Container returns the URL of a container.

@@ -8,20 +8,18 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/internal/overhttp"
 )
 
 // Options name a container and how to sign in.
@@ -54,7 +52,7 @@ func New(o Options) (*Store, error) {
 	client, err := container.NewClientWithSharedKeyCredential(strings.TrimSuffix(o.URL, "/"), credential,
 		&container.ClientOptions{ClientOptions: azcore.ClientOptions{
 			Retry:     policy.RetryOptions{MaxRetries: -1}, // wrap.Retry does
-			Transport: &http.Client{Transport: transport()},
+			Transport: overhttp.Client(),
 		}})
 	if err != nil {
 		return nil, fmt.Errorf("container client: %w", err)
@@ -64,16 +62,6 @@ func New(o Options) (*Store, error) {
 		s.pageSize = &o.PageSize
 	}
 	return s, nil
-}
-
-// transport bounds the waits of which no caller's context knows: for a
-// connection, and for an answer to begin.
-func transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.ResponseHeaderTimeout = time.Minute
-	t.MaxIdleConnsPerHost = 16
-	t.DisableCompression = true // objects are sealed, or small
-	return t
 }
 
 // Create makes the container; objstore.ErrExists when there is one.
@@ -87,13 +75,18 @@ func (s *Store) Put(ctx context.Context, name string, r io.Reader, size int64) e
 	if err := objstore.CheckName(name); err != nil {
 		return err
 	}
-	body := &body{r: r, size: size}
+	body := overhttp.NewBody(r, size)
+	if size == 0 {
+		if err := body.Empty(); err != nil {
+			return fmt.Errorf("write object %s: %w", name, err)
+		}
+	}
 	_, err := s.client.NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
 		AccessConditions: &blob.AccessConditions{
 			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}},
 	})
-	if err != nil && body.err != nil {
-		err = body.err // the source's fault, not the store's
+	if err != nil && body.Err() != nil {
+		err = body.Err()
 	}
 	return kind(err, "write object "+name)
 }
@@ -103,58 +96,22 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64) (io.
 	if err := objstore.CheckName(name); err != nil {
 		return nil, err
 	}
-	if offset < 0 || length < -1 {
-		return nil, fmt.Errorf("read object %s: %w", name, objstore.ErrRange)
-	}
-	if length == 0 || offset == 0 && length == -1 {
-		return s.getEdge(ctx, name, offset, length)
-	}
-	rng := blob.HTTPRange{Offset: offset}
-	if length > 0 {
-		rng.Count = length
-	}
-	return s.download(ctx, name, rng, length)
+	return overhttp.Get(ctx, s, name, offset, length)
 }
 
-// getEdge serves the ranges that HTTP has no words for: nothing, and all of an
-// object that may be empty.
-func (s *Store) getEdge(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
-	if length == -1 {
-		return s.download(ctx, name, blob.HTTPRange{}, -1)
-	}
-	info, err := s.Stat(ctx, name)
+// Fetch reads a range as HTTP has it; see overhttp.Objects.
+func (s *Store) Fetch(ctx context.Context, name string, offset, length int64) (overhttp.Answer, error) {
+	answer, err := s.client.NewBlobClient(name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+		Range: blob.HTTPRange{Offset: offset, Count: max(length, 0)}, // 0 means to the end
+	})
 	if err != nil {
-		return nil, err
+		return overhttp.Answer{}, kind(err, "read object "+name)
 	}
-	if _, err := objstore.Range(info.Size, offset, length); err != nil {
-		return nil, fmt.Errorf("read object %s: %w", name, err)
+	size := int64(-1)
+	if answer.ContentLength != nil {
+		size = *answer.ContentLength
 	}
-	return io.NopCloser(strings.NewReader("")), nil
-}
-
-func (s *Store) download(ctx context.Context, name string, rng blob.HTTPRange, length int64) (io.ReadCloser, error) {
-	answer, err := s.client.NewBlobClient(name).DownloadStream(ctx, &blob.DownloadStreamOptions{Range: rng})
-	if bloberror.HasCode(err, bloberror.InvalidRange) && length == -1 {
-		return s.tail(ctx, name, rng.Offset)
-	}
-	if err != nil {
-		return nil, kind(err, "read object "+name)
-	}
-	if length >= 0 && answer.ContentLength != nil && *answer.ContentLength != length {
-		answer.Body.Close()
-		return nil, fmt.Errorf("read object %s: %w: got %d bytes of %d", name, objstore.ErrRange, *answer.ContentLength, length)
-	}
-	return reader{answer.Body}, nil
-}
-
-// tail tells an offset at the very end, where nothing is left to read, from
-// one beyond it.
-func (s *Store) tail(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
-	info, err := s.Stat(ctx, name)
-	if err == nil && offset != info.Size {
-		err = fmt.Errorf("read object %s: %w", name, objstore.ErrRange)
-	}
-	return io.NopCloser(strings.NewReader("")), err
+	return overhttp.Answer{Body: answer.Body, Size: size, Range: deref(answer.ContentRange)}, nil
 }
 
 // Stat describes an object; see objstore.Store.

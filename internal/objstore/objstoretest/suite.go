@@ -9,8 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"holdfast.dev/holdfast/internal/objstore"
@@ -27,12 +25,16 @@ func Run(t *testing.T, newStore func(t *testing.T) objstore.Store) {
 		{"put never overwrites", testNeverOverwrites},
 		{"one of racing puts wins", testRace},
 		{"a put that breaks leaves nothing", testBrokenPut},
+		{"a put that is cancelled leaves no part", testCancelledPut},
+		{"a put takes any reader", testReaders},
 		{"ranges", testRanges},
 		{"what is absent", testAbsent},
 		{"list is complete and ordered", testList},
 		{"list takes prefixes literally", testListPrefix},
 		{"list stops when asked", testListStops},
 		{"names that are refused", testNames},
+		{"names that are odd and legal", testOddNames},
+		{"a body may be left half-read", testHalfRead},
 		{"a cancelled context", testCancelled},
 		{"a part of a bucket", testSub},
 	}
@@ -88,75 +90,6 @@ func testReadBack(t *testing.T, s objstore.Store) {
 		}
 	}
 }
-
-func testNeverOverwrites(t *testing.T, s objstore.Store) {
-	mustPut(t, s, "a/b", "first")
-	if err := put(t.Context(), s, "a/b", "second"); !errors.Is(err, objstore.ErrExists) {
-		t.Errorf("second put: %v", err)
-	}
-	if got, err := get(t.Context(), s, "a/b", 0, -1); got != "first" || err != nil {
-		t.Errorf("content is %q, %v", got, err)
-	}
-}
-
-func testRace(t *testing.T, s objstore.Store) {
-	var won, lost atomic.Int32
-	var winner atomic.Value
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			content := strings.Repeat(fmt.Sprint(i), 1000+i)
-			switch err := put(t.Context(), s, "race", content); {
-			case err == nil:
-				won.Add(1)
-				winner.Store(content)
-			case errors.Is(err, objstore.ErrExists):
-				lost.Add(1)
-			default:
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if won.Load() != 1 || lost.Load() != 7 {
-		t.Fatalf("%d won, %d lost", won.Load(), lost.Load())
-	}
-	if got, err := get(t.Context(), s, "race", 0, -1); got != winner.Load() || err != nil {
-		t.Errorf("content is not the winner's: %v", err)
-	}
-}
-
-func testBrokenPut(t *testing.T, s objstore.Store) {
-	broken := errors.New("source broke")
-	bodies := map[string]struct {
-		r    io.Reader
-		size int64
-	}{
-		"short":  {strings.NewReader("abc"), 4},
-		"long":   {strings.NewReader("abcde"), 4},
-		"broken": {io.MultiReader(strings.NewReader("ab"), failing{broken}), 4},
-	}
-	for name, b := range bodies {
-		err := s.Put(t.Context(), name, b.r, b.size)
-		if err == nil || errors.Is(err, objstore.ErrExists) {
-			t.Errorf("%s: put says %v", name, err)
-		}
-		if name == "broken" && !errors.Is(err, broken) {
-			t.Errorf("the source's error is lost: %v", err)
-		}
-		if _, err := s.Stat(t.Context(), name); !errors.Is(err, objstore.ErrNotFound) {
-			t.Errorf("%s: something is there: %v", name, err)
-		}
-	}
-	if names := Names(t, s, ""); len(names) != 0 {
-		t.Errorf("left behind: %v", names)
-	}
-}
-
-type failing struct{ err error }
-
-// Read fails.
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func testRanges(t *testing.T, s objstore.Store) {
 	mustPut(t, s, "digits", "0123456789")
@@ -275,6 +208,48 @@ func testNames(t *testing.T, s objstore.Store) {
 		if err := s.Delete(t.Context(), name); !errors.Is(err, objstore.ErrName) {
 			t.Errorf("delete %q: %v", name, err)
 		}
+	}
+}
+
+// testOddNames uses every character that a name may have, where it may hurt.
+func testOddNames(t *testing.T, s objstore.Store) {
+	want := []string{"-", "_", "-a/-b", "__/_", "Case", "case", "a..b", "a.b.c/d", "con", "0/00/000", "index.html", "x-y_z.0",
+		strings.Repeat("n", 200) + "/" + strings.Repeat("m", 200), "a-/b", "a_/b", "AUX/NUL"}
+	for _, name := range want {
+		mustPut(t, s, name, name)
+	}
+	slices.Sort(want)
+	if got := Names(t, s, ""); !slices.Equal(got, want) {
+		t.Errorf("listed %q\nwant   %q", got, want)
+	}
+	for _, name := range want {
+		if got, err := get(t.Context(), s, name, 0, -1); err != nil || got != name {
+			t.Errorf("%s holds %q, %v", name, got, err)
+		}
+		if err := s.Delete(t.Context(), name); err != nil {
+			t.Errorf("delete %s: %v", name, err)
+		}
+	}
+}
+
+func testHalfRead(t *testing.T, s objstore.Store) {
+	content := strings.Repeat("0123456789", 1<<17)
+	mustPut(t, s, "a", content)
+	for range 5 {
+		body, err := s.Get(t.Context(), "a", 5, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p [10]byte
+		if _, err := io.ReadFull(body, p[:]); err != nil || string(p[:]) != "5678901234" {
+			t.Errorf("read %q, %v", p, err)
+		}
+		if err := body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := get(t.Context(), s, "a", 0, -1); err != nil || got != content {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package azblob
+package overhttp
 
 import (
 	"errors"
@@ -6,18 +6,25 @@ import (
 	"io"
 )
 
-// body streams a Put of known size without holding it. The client library
-// wants something it can rewind; since it is told not to retry, it only asks
-// for the size and for the start.
-type body struct {
+// Body streams a Put of known size without holding it. Content that is shorter
+// or longer, or that breaks, fails the request: the last bytes are withheld
+// until it is known that nothing follows.
+type Body struct {
 	r    io.Reader
 	size int64
 	read int64
-	err  error // of the source
+	err  error
 }
 
+// NewBody returns a body of exactly size bytes from r.
+func NewBody(r io.Reader, size int64) *Body { return &Body{r: r, size: size} }
+
+// Err is the fault of the source, nil when it has none: what a request then
+// says is not the store's fault.
+func (b *Body) Err() error { return b.err }
+
 // Read gives the source's bytes, which must be exactly size.
-func (b *body) Read(p []byte) (int, error) {
+func (b *Body) Read(p []byte) (int, error) {
 	if b.read == b.size {
 		return 0, b.finish()
 	}
@@ -38,7 +45,7 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // finish makes sure that nothing follows, before the request ends well.
-func (b *body) finish() error {
+func (b *Body) finish() error {
 	if b.err != nil {
 		return b.err
 	}
@@ -57,13 +64,14 @@ func (b *body) finish() error {
 	}
 }
 
-func (b *body) fail(err error) error {
+func (b *Body) fail(err error) error {
 	b.err = err
 	return err
 }
 
-// Seek supports what the library asks.
-func (b *body) Seek(offset int64, whence int) (int64, error) {
+// Seek supports what a client library asks that wants something it can rewind
+// but is told not to retry: the size, and where it is.
+func (b *Body) Seek(offset int64, whence int) (int64, error) {
 	switch {
 	case offset == 0 && whence == io.SeekEnd:
 		return b.size, nil
@@ -76,4 +84,13 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Close leaves the source to its owner.
-func (b *body) Close() error { return nil }
+func (b *Body) Close() error { return nil }
+
+// Empty reports, for a body of no bytes, whether the source agrees: a request
+// without content reads nothing, and so would not notice.
+func (b *Body) Empty() error {
+	if err := b.finish(); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
