@@ -26,8 +26,11 @@ type resuming struct {
 }
 
 func (b *resuming) open() error {
-	return b.retry.do(b.ctx, func() (err error) {
-		b.body, err = b.retry.store.Get(b.ctx, b.name, b.offset, b.length)
+	return b.retry.do(b.ctx, func() error {
+		body, err := b.retry.store.Get(b.ctx, b.name, b.offset, b.length)
+		if err == nil {
+			b.body = body
+		}
 		return err
 	})
 }
@@ -56,8 +59,15 @@ func (b *resuming) Read(p []byte) (int, error) {
 		return n, stop
 	}
 	b.body.Close()
+	b.body = io.NopCloser(gone{err}) // until it is open again, which may fail
 	return n, b.open()
 }
+
+// gone is a body that broke and could not be opened again.
+type gone struct{ err error }
+
+// Read fails as before.
+func (g gone) Read([]byte) (int, error) { return 0, g.err }
 
 // Close closes the body there is.
 func (b *resuming) Close() error { return b.body.Close() }
