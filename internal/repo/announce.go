@@ -50,31 +50,57 @@ type condemnation struct {
 	Packs   []string `json:"packs"` // ids
 }
 
-// condemned returns the packs that are about to be deleted. It is asked after
-// announcing: who deletes packs waits for writers announced before they were
-// condemned, and the others see it here.
-func (r *Repository) condemned(ctx context.Context) (map[layout.ID]bool, error) {
-	packs := map[layout.ID]bool{}
-	for info, err := range r.store.List(ctx, layout.Condemneds) {
-		if err != nil {
-			return nil, fmt.Errorf("list condemned packs: %w", err)
-		}
-		id, err := layout.Parse(layout.Condemneds, info.Name)
-		if err != nil {
-			continue // not an object of the format
-		}
-		data, err := readObject(ctx, r.store, info.Name, manifest.MaxDocument)
-		if errors.Is(err, objstore.ErrNotFound) {
-			continue // its packs are gone, and with them their segments
-		}
-		if err == nil {
-			err = r.condemn(packs, id, data)
-		}
-		if err != nil {
-			return nil, located(info.Name, err)
+// unwanted loads the index, and returns the packs that a writer must not rely
+// on: those about to be deleted, and those the index speaks of that are not
+// there, or not of their size. It is asked after announcing: who deletes packs
+// waits for writers announced before they were condemned, and the others see
+// it here. The order matters: a pack that is listed after no condemnation of it
+// was found is not deleted while the writer is at work, however old the segment
+// that speaks of it.
+func (r *Repository) unwanted(ctx context.Context) (map[layout.ID]bool, error) {
+	packs, err := r.condemned(ctx)
+	if err == nil {
+		err = r.places.refresh(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	present, err := r.packs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range r.places.packs() {
+		if size, there := present[one.ID]; !there || one.Size != 0 && int64(one.Size) != size {
+			packs[one.ID] = true
 		}
 	}
 	return packs, nil
+}
+
+// packs lists the packs there are, with their sizes.
+func (r *Repository) packs(ctx context.Context) (map[layout.ID]int64, error) {
+	present := map[layout.ID]int64{}
+	for info, err := range r.store.List(ctx, layout.Packs) {
+		if err != nil {
+			return nil, fmt.Errorf("list packs: %w", err)
+		}
+		if id, err := layout.ParsePack(info.Name); err == nil { // others are not of the format
+			present[id] = info.Size
+		}
+	}
+	return present, nil
+}
+
+// condemned returns the packs that are about to be deleted.
+func (r *Repository) condemned(ctx context.Context) (map[layout.ID]bool, error) {
+	lists, err := r.condemnations(ctx)
+	packs := map[layout.ID]bool{}
+	for _, list := range lists {
+		for _, id := range list {
+			packs[id] = true
+		}
+	}
+	return packs, err
 }
 
 // condemn adds the packs of one condemnation.

@@ -96,11 +96,29 @@ func (r *Repository) manifestContent(ctx context.Context, point layout.ID) ([]by
 }
 
 // DeleteManifest ends a recovery point. Its packs and index segments stay, for
-// garbage collection to judge. Deleting what does not exist is no error.
+// CollectGarbage to judge. Deleting what does not exist is no error. No writer
+// of the same id may be at work any more; who is not sure of that makes the id
+// void afterwards.
 func (r *Repository) DeleteManifest(ctx context.Context, id string) error {
 	point, err := layout.ParseID(id)
 	if err == nil {
-		err = r.store.Delete(ctx, layout.Manifest(point))
+		err = r.deleteManifest(ctx, point)
 	}
 	return wrap(err, "delete recovery point "+id)
+}
+
+// deleteManifest deletes an announcement that was left first: alone it would
+// say that the recovery point is being written.
+func (r *Repository) deleteManifest(ctx context.Context, point layout.ID) error {
+	_, err := r.store.Stat(ctx, layout.Manifest(point))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = r.store.Delete(ctx, layout.Writer(point))
+	}
+	if err == nil {
+		err = r.store.Delete(ctx, layout.Manifest(point))
+	}
+	return err
 }

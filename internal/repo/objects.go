@@ -51,12 +51,13 @@ func putFresh(ctx context.Context, store objstore.Store, name string, data []byt
 	if !errors.Is(err, objstore.ErrExists) {
 		return wrap(err, "store "+name)
 	}
+	return wrap(sameSize(ctx, store, name, int64(len(data))), "store "+name)
+}
+
+func sameSize(ctx context.Context, store objstore.Store, name string, size int64) error {
 	info, err := store.Stat(ctx, name)
-	if err != nil {
-		return fmt.Errorf("store %s: %w", name, err)
+	if err == nil && info.Size != size {
+		err = fmt.Errorf("%w: %d bytes", ErrConflict, info.Size)
 	}
-	if info.Size != int64(len(data)) {
-		return fmt.Errorf("store %s: %w: %d bytes", name, ErrConflict, info.Size)
-	}
-	return nil
+	return err
 }

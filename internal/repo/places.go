@@ -2,11 +2,15 @@ package repo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -23,10 +27,14 @@ const (
 	inMemory    = 1 << 20 // bytes; larger segments are kept in temporary files
 	heldAtOnce  = 8 << 20 // bytes of small segments held in memory in all
 	maxSegments = 1 << 20
+
+	fewSegments   = 4        // are asked one after the other without filters
+	filtersAtOnce = 32 << 20 // bytes of filters in all: 26 million blocks
 )
 
 // places looks blocks up in all index segments. Segments are fetched once, and
-// kept sealed as they are in files; the heap holds only their footers.
+// kept sealed as they are in files; the heap holds only their footers, and
+// filters once there are more than a few segments.
 type places struct {
 	store objstore.Store
 	keys  *seal.Keys
@@ -34,17 +42,21 @@ type places struct {
 	loading sync.Mutex // one refresh at a time
 	mu      sync.RWMutex
 	loaded  bool
-	open    map[layout.ID]segment
-	held    int64 // bytes of segments in memory
+	open    map[layout.ID]*segment
+	order   []*segment // in which they are asked: large ones first
+	held    int64      // bytes of segments in memory
+	filters int64      // bytes of filters
 }
 
 type segment struct {
 	*index.Segment
+	id     layout.ID
 	file   *os.File // nil when in memory
 	broken error    // why there is no Segment
+	filter *index.Filter
 }
 
-func (s segment) replaces() [][16]byte {
+func (s *segment) replaces() [][16]byte {
 	if s.broken != nil {
 		return nil
 	}
@@ -52,30 +64,47 @@ func (s segment) replaces() [][16]byte {
 }
 
 func newPlaces(store objstore.Store, keys *seal.Keys) *places {
-	return &places{store: store, keys: keys, open: map[layout.ID]segment{}}
+	return &places{store: store, keys: keys, open: map[layout.ID]*segment{}}
+}
+
+// spot is an entry of the index.
+type spot struct {
+	segment *segment
+	number  int64 // of the entry in its segment
+	place   index.Place
 }
 
 // find looks a block up in the segments loaded so far, passing over places in
-// the packs not wanted. A damaged segment does not hide what others know; its
-// error is told when none knows the block.
+// the packs not wanted.
 func (p *places) find(name seal.Name, unwanted map[layout.ID]bool) (index.Place, bool, error) {
+	at, found, err := p.spot(name, unwanted)
+	return at.place, found, err
+}
+
+// spot is find, and tells the entry. Of several the same is told as long as no
+// segment is added. A damaged segment does not hide what others know; its error
+// is told when none knows the block.
+func (p *places) spot(name seal.Name, unwanted map[layout.ID]bool) (spot, bool, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var bad error
-	for id, s := range p.open {
+	for _, s := range p.order {
 		if s.broken != nil {
 			bad = s.broken
 			continue
 		}
-		place, found, err := s.Find(name)
+		if s.filter != nil && !s.filter.Has(name) {
+			continue
+		}
+		number, place, found, err := s.Number(name)
 		if err != nil {
-			bad = located(layout.Index(id), err)
+			bad = located(layout.Index(s.id), err)
 		}
 		if found && !unwanted[place.Pack] {
-			return place, true, nil
+			return spot{s, number, place}, true, nil
 		}
 	}
-	return index.Place{}, false, bad
+	return spot{}, false, bad
 }
 
 // locate finds a block that must be there, in a pack that is not among those
@@ -130,6 +159,61 @@ func (p *places) refresh(ctx context.Context) error {
 	}
 	p.drop(listed)
 	return nil
+}
+
+// sort brings the segments into the order they are asked in, and gives them
+// filters when they are many.
+func (p *places) sort() {
+	p.order = slices.SortedFunc(maps.Values(p.open), func(a, b *segment) int {
+		return cmp.Or(cmp.Compare(b.entries(), a.entries()), bytes.Compare(a.id[:], b.id[:]))
+	})
+	if len(p.order) <= fewSegments {
+		return
+	}
+	for _, s := range slices.Backward(p.order) { // many small ones profit more than one large one
+		if size := index.FilterSize(s.entries()); s.broken == nil && s.filter == nil && p.filters+size <= filtersAtOnce {
+			p.filters += size
+			s.filter = s.sift()
+		}
+	}
+}
+
+func (s *segment) entries() uint64 {
+	if s.broken != nil {
+		return 0
+	}
+	return s.Entries
+}
+
+// sift makes the filter of a segment; nil when one of its pages is damaged.
+func (s *segment) sift() *index.Filter {
+	f := index.NewFilter(s.Entries)
+	for e, err := range s.All() {
+		if err != nil {
+			return nil
+		}
+		f.Add(e.Name)
+	}
+	return f
+}
+
+// packs yields every pack that a segment speaks of, once for each.
+func (p *places) packs() iter.Seq2[*segment, index.Pack] {
+	return func(yield func(*segment, index.Pack) bool) {
+		p.mu.RLock()
+		order := p.order
+		p.mu.RUnlock()
+		for _, s := range order {
+			if s.broken != nil {
+				continue
+			}
+			for _, one := range s.Packs {
+				if !yield(s, one) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (p *places) list(ctx context.Context) (map[layout.ID]int64, error) {
@@ -187,7 +271,7 @@ func (p *places) add(id layout.ID, r io.ReaderAt, file *os.File, size int64) err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open[id] = segment{s, file, err}
+	p.open[id] = &segment{Segment: s, id: id, file: file, broken: err}
 	return nil
 }
 
@@ -197,7 +281,13 @@ func (p *places) adopt(id layout.ID, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return p.add(id, r, file, int64(len(data)))
+	if err := p.add(id, r, file, int64(len(data))); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sort()
+	return nil
 }
 
 // keep brings a segment near: into memory when small, else into a file that
@@ -208,11 +298,10 @@ func (p *places) keep(size int64, body io.Reader) (io.ReaderAt, *os.File, error)
 		_, err := io.ReadFull(body, data)
 		return bytes.NewReader(data), nil, err
 	}
-	file, err := os.CreateTemp("", "holdfast-index-")
+	file, err := draft()
 	if err != nil {
-		return nil, nil, fmt.Errorf("keep index segment: %w", err)
+		return nil, nil, err
 	}
-	_ = os.Remove(file.Name()) // the open file stays usable
 	if _, err := io.CopyN(file, body, size); err != nil {
 		file.Close()
 		return nil, nil, fmt.Errorf("keep index segment: %w", err)
@@ -247,12 +336,16 @@ func (p *places) drop(listed map[layout.ID]int64) {
 		}
 	}
 	p.loaded = true
+	p.sort()
 }
 
 func (p *places) forget(id layout.ID) {
 	s, found := p.open[id]
 	if !found {
 		return
+	}
+	if s.filter != nil {
+		p.filters -= index.FilterSize(s.Entries)
 	}
 	closeFile(s.file)
 	delete(p.open, id)
@@ -264,7 +357,7 @@ func (p *places) close() error {
 	for id := range p.open {
 		p.forget(id)
 	}
-	p.loaded, p.held = false, 0
+	p.order, p.loaded, p.held = nil, false, 0
 	return nil
 }
 

@@ -62,7 +62,7 @@ type Writer struct {
 	inflight sync.WaitGroup // runs handed to workers
 	workers  sync.WaitGroup
 	packs    *packer
-	// condemned packs are about to be deleted; their blocks are stored again.
+	// condemned packs are about to be deleted, or not there; their blocks are stored again.
 	condemned map[layout.ID]bool
 
 	mu      sync.Mutex
@@ -81,24 +81,26 @@ func (r *Repository) NewWriter(ctx context.Context, options WriterOptions) (*Wri
 	if err == nil {
 		err = r.announce(ctx, point)
 	}
-	var condemned map[layout.ID]bool
+	var unwanted map[layout.ID]bool
 	if err == nil {
-		condemned, err = r.condemned(ctx)
-	}
-	if err == nil {
-		err = r.places.refresh(ctx)
+		unwanted, err = r.unwanted(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("begin writing recovery point %s: %w", options.RecoveryPoint, err)
 	}
+	return r.newWriter(ctx, point, unwanted, options), nil
+}
+
+// newWriter starts a writer that does not rely on the packs not wanted.
+func (r *Repository) newWriter(ctx context.Context, point layout.ID, unwanted map[layout.ID]bool, options WriterOptions) *Writer {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &Writer{repo: r, point: point, options: options, ctx: ctx, cancel: cancel, work: make(chan *run),
-		condemned: condemned, claimed: map[seal.Name]struct{}{}, streams: map[string]bool{}}
+		condemned: unwanted, claimed: map[seal.Name]struct{}{}, streams: map[string]bool{}}
 	w.packs = newPacker(w, options)
 	for range options.Workers {
 		w.workers.Go(w.compress)
 	}
-	return w, nil
+	return w
 }
 
 // Close stops the writer's work and waits for it to end. What was not

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"sort"
+	"sync"
 
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
 )
@@ -41,7 +42,7 @@ func Open(r io.ReaderAt, size int64, cipher seal.Cipher) (*Segment, error) {
 		return nil, fmt.Errorf("%w: footer of %d bytes in %d", ErrIndex, length, size)
 	}
 	s := &Segment{r: r, cipher: cipher}
-	plain, err := s.open(end, length, seal.RoleFooter)
+	plain, err := s.open(make([]byte, length), end, seal.RoleFooter)
 	if err != nil {
 		return nil, fmt.Errorf("footer of index segment: %w", err)
 	}
@@ -53,18 +54,20 @@ func Open(r io.ReaderAt, size int64, cipher seal.Cipher) (*Segment, error) {
 	return s, nil
 }
 
-func (s *Segment) open(offset, length int64, role seal.Role) ([]byte, error) {
-	sealed := make([]byte, length)
+func (s *Segment) open(sealed []byte, offset int64, role seal.Role) ([]byte, error) {
 	if _, err := s.r.ReadAt(sealed, offset); err != nil {
 		return nil, err
 	}
 	return s.cipher.Open(sealed[:0], sealed, offset, role)
 }
 
-// page returns the plaintext of a page.
-func (s *Segment) page(n int) ([]byte, error) {
+// buffers hold a sealed page each: a lookup allocates nothing.
+var buffers = sync.Pool{New: func() any { return new([pageSize]byte) }}
+
+// page returns the plaintext of a page, in buffer.
+func (s *Segment) page(n int, buffer *[pageSize]byte) ([]byte, error) {
 	entries := min(PageEntries, int64(s.Entries)-int64(n)*PageEntries)
-	plain, err := s.open(seal.HeaderSize+int64(n)*pageSize, entries*entrySize+seal.Overhead, seal.RoleBody)
+	plain, err := s.open(buffer[:entries*entrySize+seal.Overhead], seal.HeaderSize+int64(n)*pageSize, seal.RoleBody)
 	if err != nil {
 		return nil, fmt.Errorf("page %d of index segment: %w", n, err)
 	}
@@ -73,31 +76,39 @@ func (s *Segment) page(n int) ([]byte, error) {
 
 // Find looks a block up, reading one page; two when names share a fence.
 func (s *Segment) Find(name seal.Name) (Place, bool, error) {
-	f := fence(name)
-	last := sort.Search(len(s.fences), func(i int) bool { return s.fences[i] > f }) - 1
-	for n := last; n >= 0; n-- {
-		plain, err := s.page(n)
-		if err != nil {
-			return Place{}, false, err
-		}
-		place, found, err := s.search(plain, name)
-		if found || err != nil || s.fences[n] < f {
-			return place, found, err
-		}
-	}
-	return Place{}, false, nil
+	_, place, found, err := s.Number(name)
+	return place, found, err
 }
 
-func (s *Segment) search(plain []byte, name seal.Name) (Place, bool, error) {
+// Number is Find, and tells which entry of the segment it is, from 0.
+func (s *Segment) Number(name seal.Name) (int64, Place, bool, error) {
+	f := fence(name)
+	buffer := buffers.Get().(*[pageSize]byte)
+	defer buffers.Put(buffer)
+	last := sort.Search(len(s.fences), func(i int) bool { return s.fences[i] > f }) - 1
+	for n := last; n >= 0; n-- {
+		plain, err := s.page(n, buffer)
+		if err != nil {
+			return 0, Place{}, false, err
+		}
+		i, place, found, err := s.search(plain, name)
+		if found || err != nil || s.fences[n] < f {
+			return int64(n)*PageEntries + int64(i), place, found, err
+		}
+	}
+	return 0, Place{}, false, nil
+}
+
+func (s *Segment) search(plain []byte, name seal.Name) (int, Place, bool, error) {
 	count := len(plain) / entrySize
 	i := sort.Search(count, func(i int) bool {
 		return bytes.Compare(plain[i*entrySize:i*entrySize+seal.NameSize], name[:]) >= 0
 	})
 	if i == count || !bytes.Equal(plain[i*entrySize:i*entrySize+seal.NameSize], name[:]) {
-		return Place{}, false, nil
+		return i, Place{}, false, nil
 	}
 	e, err := s.entry(plain, i)
-	return e.Place, err == nil, err
+	return i, e.Place, err == nil, err
 }
 
 func (s *Segment) entry(plain []byte, i int) (Entry, error) {
@@ -115,8 +126,9 @@ func (s *Segment) entry(plain []byte, i int) (Entry, error) {
 // the sequence.
 func (s *Segment) All() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		var buffer [pageSize]byte
 		for n := range s.fences {
-			plain, err := s.page(n)
+			plain, err := s.page(n, &buffer)
 			if err != nil {
 				yield(Entry{}, err)
 				return

@@ -37,6 +37,9 @@ func (w *Writer) Pack(id [16]byte, size uint32) {
 	w.footer.Packs[n].Size = size
 }
 
+// Replace enters a segment that this one replaces.
+func (w *Writer) Replace(id [16]byte) { w.footer.Replaces = append(w.footer.Replaces, id) }
+
 func (w *Writer) number(id [16]byte) uint32 {
 	n, known := w.packs[id]
 	if !known {
