@@ -184,8 +184,8 @@ func (t *Target) zeroRest(ctx context.Context) error {
 		if t.direct != nil && aligned(p, at) {
 			from = t.direct
 		}
-		if err := readWhole(from, p, at); err != nil {
-			return err
+		if n, err := from.ReadAt(p, at); n < len(p) {
+			return fmt.Errorf("read %d bytes at %d: %w", len(p), at, err)
 		}
 		if zero(p) {
 			continue
