@@ -78,12 +78,14 @@ func (r *Repository) putManifest(ctx context.Context, point layout.ID, m Manifes
 	if !errors.Is(err, objstore.ErrExists) {
 		return err
 	}
+	return r.sameManifest(ctx, point, content)
+}
+
+// sameManifest proves that a manifest that exists has this content.
+func (r *Repository) sameManifest(ctx context.Context, point layout.ID, content []byte) error {
 	existing, err := r.manifestContent(ctx, point)
-	if err != nil {
+	if err != nil || bytes.Equal(existing, content) {
 		return err
-	}
-	if bytes.Equal(existing, content) {
-		return nil
 	}
 	if old, err := manifest.Decode(existing, point); err == nil && old.Void {
 		return ErrVoid

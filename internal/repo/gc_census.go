@@ -34,6 +34,15 @@ func (m marks) of(s *segment) bitmap {
 	return b
 }
 
+// has reports whether an entry is marked.
+func (m marks) has(at spot) bool {
+	b, any := m[at.segment]
+	return any && b.has(at.number)
+}
+
+// set marks an entry, and reports whether it was marked before.
+func (m marks) set(at spot) bool { return m.of(at.segment).set(at.number) }
+
 // census finds the blocks that recovery points need.
 type census struct {
 	view   *view
@@ -87,7 +96,7 @@ func (c *census) enter(name seal.Name) (bool, error) {
 	if err != nil || at == nil {
 		return err == nil, err // a page that is nowhere is told when it is read
 	}
-	return !c.walked.of(at.segment).set(at.number), nil
+	return !c.walked.set(*at), nil
 }
 
 // mark marks a block where it will stay, else where it is.
@@ -99,7 +108,7 @@ func (c *census) mark(name seal.Name) (*spot, error) {
 	if !found {
 		return nil, c.miss(&Damage{Err: fmt.Errorf("block %x is in no index segment", name[:8])})
 	}
-	c.live.of(at.segment).set(at.number)
+	c.live.set(at)
 	return &at, nil
 }
 

@@ -262,7 +262,7 @@ func (c *census) needs(name seal.Name) (bool, error) {
 	if err != nil || !found || !c.view.avoid[at.place.Pack] {
 		return false, err
 	}
-	return c.live.of(at.segment).has(at.number), nil
+	return c.live.has(at), nil
 }
 
 // indexed is needed, for a pack that cannot tell what is in it.
