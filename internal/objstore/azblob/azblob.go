@@ -86,7 +86,7 @@ func (s *Store) Put(ctx context.Context, name string, r io.Reader, size int64) e
 			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}},
 	})
 	if err != nil && body.Err() != nil {
-		err = body.Err()
+		return fmt.Errorf("write object %s: %w", name, body.Err())
 	}
 	return kind(err, "write object "+name)
 }

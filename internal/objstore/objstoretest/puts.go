@@ -66,16 +66,16 @@ func testRace(t *testing.T, s objstore.Store) {
 func testBrokenPut(t *testing.T, s objstore.Store) {
 	broken := errors.New("source broke")
 	bodies := map[string]struct {
-		r    io.Reader
+		r    func() io.Reader
 		size int64
 	}{
-		"short":  {strings.NewReader("abc"), 4},
-		"long":   {strings.NewReader("abcde"), 4},
-		"filled": {strings.NewReader("a"), 0},
-		"broken": {io.MultiReader(strings.NewReader("ab"), failing{broken}), 4},
+		"short":  {func() io.Reader { return strings.NewReader("abc") }, 4},
+		"long":   {func() io.Reader { return strings.NewReader("abcde") }, 4},
+		"filled": {func() io.Reader { return strings.NewReader("a") }, 0},
+		"broken": {func() io.Reader { return io.MultiReader(strings.NewReader("ab"), failing{broken}) }, 4},
 	}
 	for name, b := range bodies {
-		err := s.Put(t.Context(), name, b.r, b.size)
+		err := patient(func() error { return s.Put(t.Context(), name, b.r(), b.size) })
 		if err == nil || errors.Is(err, objstore.ErrExists) {
 			t.Errorf("%s: put says %v", name, err)
 		}

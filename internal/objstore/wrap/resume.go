@@ -2,12 +2,15 @@ package wrap
 
 import (
 	"context"
+	"errors"
 	"io"
+
+	"holdfast.dev/holdfast/internal/objstore"
 )
 
 // Get repeats, and returns a body that goes on where it broke off.
 func (r retry) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
-	b := &resuming{ctx: ctx, retry: r, name: name, offset: offset, length: length}
+	b := &resuming{ctx: ctx, retry: r, row: r.series(), name: name, offset: offset, length: length}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -18,10 +21,10 @@ func (r retry) Get(ctx context.Context, name string, offset, length int64) (io.R
 type resuming struct {
 	ctx    context.Context
 	retry  retry
+	row    *series // of breaks without a byte in between
 	name   string
 	offset int64 // of the next byte
 	length int64 // bytes left; -1 to the end
-	breaks int   // without a byte in between
 	body   io.ReadCloser
 }
 
@@ -40,7 +43,7 @@ func (b *resuming) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.offset += int64(n)
 	if n > 0 {
-		b.breaks = 0
+		b.row.progress()
 	}
 	if b.length >= 0 {
 		b.length -= int64(n)
@@ -48,14 +51,10 @@ func (b *resuming) Read(p []byte) (int, error) {
 			err = io.ErrUnexpectedEOF
 		}
 	}
-	if err == nil || err == io.EOF || !transient(err) || b.ctx.Err() != nil {
+	if !errors.Is(err, objstore.ErrUnavailable) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return n, err
 	}
-	b.breaks++
-	if b.breaks >= b.retry.retries.Attempts {
-		return n, err
-	}
-	if stop := b.retry.wait(b.ctx, b.breaks); stop != nil {
+	if stop := b.row.again(b.ctx, err); stop != nil {
 		return n, stop
 	}
 	b.body.Close()

@@ -14,25 +14,34 @@ import (
 
 // Retries say how long to go on. The zero value means the defaults.
 type Retries struct {
-	Attempts int           // in all; 0 means 6
-	First    time.Duration // wait after the first attempt, doubled each time; 0 means 200 ms
-	Longest  time.Duration // greatest wait; 0 means 10 s
+	Attempts int           // in a row without progress; 0 means 7
+	First    time.Duration // bound of the wait after the first attempt, doubled each time; 0 means 200 ms
+	Longest  time.Duration // bound of every wait; 0 means 10 s
+	Within   time.Duration // no attempt begins later after the first, or after progress; 0 means 5 minutes
 }
+
+// longestAsked bounds the wait that a store may ask for.
+const longestAsked = time.Minute
 
 // Retry returns store with every call repeated that failed with
 // objstore.ErrUnavailable, or whose body broke off: a read goes on where it
-// broke, a listing after the last name it gave. A Put is repeated when its
-// content can be read again (io.Seeker). After an attempt whose answer was
-// lost, a Put may say objstore.ErrExists of the very object it wrote.
+// broke, a listing after the last name it gave. Nothing else is repeated.
+//
+// A Put is repeated when its content can be read again (io.Seeker). After an
+// attempt whose answer was lost, it says objstore.ErrExists of the very object
+// it wrote: only the caller can know whether anybody else uses that name.
 func Retry(store objstore.Store, retries Retries) objstore.Store {
 	if retries.Attempts == 0 {
-		retries.Attempts = 6
+		retries.Attempts = 7
 	}
 	if retries.First == 0 {
 		retries.First = 200 * time.Millisecond
 	}
 	if retries.Longest == 0 {
 		retries.Longest = 10 * time.Second
+	}
+	if retries.Within == 0 {
+		retries.Within = 5 * time.Minute
 	}
 	return retry{store, retries}
 }
@@ -42,38 +51,67 @@ type retry struct {
 	retries Retries
 }
 
-// do repeats call until it succeeds, fails for good, or has had its attempts.
-func (r retry) do(ctx context.Context, call func() error) error {
-	for attempt := 1; ; attempt++ {
-		err := call()
-		if err == nil || !transient(err) || ctx.Err() != nil {
-			return err
-		}
-		if attempt == r.retries.Attempts {
-			return fmt.Errorf("gave up after %d attempts: %w", attempt, err)
-		}
-		if stop := r.wait(ctx, attempt); stop != nil {
-			return fmt.Errorf("%w, after: %w", stop, err)
-		}
+// series is a row of attempts at one thing.
+type series struct {
+	Retries
+	failed int
+	over   <-chan time.Time // closes the row
+}
+
+func (r retry) series() *series {
+	return &series{Retries: r.retries, over: time.After(r.retries.Within)}
+}
+
+// progress begins the row anew.
+func (s *series) progress() {
+	if s.failed > 0 {
+		s.failed, s.over = 0, time.After(s.Within)
 	}
 }
 
-// wait sleeps for half to all of the doubled wait, so that many callers that
-// failed together do not come back together.
-func (r retry) wait(ctx context.Context, attempt int) error {
-	longest := min(r.retries.Longest, r.retries.First<<min(attempt-1, 20))
-	timer := time.NewTimer(longest/2 + rand.N(longest/2+1))
+// again waits before the next attempt, and returns nil when there is to be one
+// after err.
+func (s *series) again(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	if s.failed++; s.failed >= s.Attempts {
+		return fmt.Errorf("gave up after %d attempts: %w", s.failed, err)
+	}
+	timer := time.NewTimer(s.wait(err))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
+	case <-s.over:
+		return fmt.Errorf("gave up after %d attempts in %v: %w", s.failed, s.Within, err)
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("%w, after: %w", ctx.Err(), err)
 	}
 }
 
-func transient(err error) bool {
-	return errors.Is(err, objstore.ErrUnavailable) || errors.Is(err, io.ErrUnexpectedEOF)
+// wait is anything up to the doubled bound, so that many callers that failed
+// together do not come back together; a store that says when is heeded.
+func (s *series) wait(err error) time.Duration {
+	bound := min(s.Longest, s.First<<min(s.failed-1, 20))
+	wait := rand.N(bound + 1)
+	if later, ok := errors.AsType[*objstore.Later](err); ok {
+		wait += min(later.After, longestAsked)
+	}
+	return wait
+}
+
+// do repeats call until it succeeds, fails for good, or has had its attempts.
+func (r retry) do(ctx context.Context, call func() error) error {
+	for row := r.series(); ; {
+		err := call()
+		if err == nil || !errors.Is(err, objstore.ErrUnavailable) {
+			return err
+		}
+		if stop := row.again(ctx, err); stop != nil {
+			return stop
+		}
+	}
 }
 
 // Put repeats a write whose content can be rewound.
@@ -111,25 +149,38 @@ func (r retry) Delete(ctx context.Context, name string) error {
 // List goes on after the last name it gave.
 func (r retry) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
 	return func(yield func(objstore.Info, error) bool) {
-		last, stopped := "", false
-		err := r.do(ctx, func() error {
-			for info, err := range r.store.List(ctx, prefix) {
-				if err != nil {
-					return err
-				}
-				if info.Name <= last {
+		last, row := "", r.series()
+		for {
+			err := r.listAfter(ctx, prefix, &last, row, yield)
+			if err == nil {
+				return
+			}
+			if errors.Is(err, objstore.ErrUnavailable) {
+				if err = row.again(ctx, err); err == nil {
 					continue
 				}
-				last = info.Name
-				if !yield(info, nil) {
-					stopped = true
-					return nil
-				}
 			}
-			return nil
-		})
-		if err != nil && !stopped {
 			yield(objstore.Info{}, err)
+			return
 		}
 	}
+}
+
+// listAfter lists once what comes after last. It returns nil when the listing
+// has ended, for whatever good reason.
+func (r retry) listAfter(ctx context.Context, prefix string, last *string, row *series, yield func(objstore.Info, error) bool) error {
+	for info, err := range r.store.List(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if info.Name <= *last {
+			continue
+		}
+		*last = info.Name
+		row.progress()
+		if !yield(info, nil) {
+			return nil
+		}
+	}
+	return nil
 }
