@@ -19,7 +19,6 @@ func Fill(ctx context.Context, t *Target, restore func(context.Context, WriteBlo
 		return err
 	}
 	f := &filling{target: t, report: report}
-	f.buffers.New = func() any { return Aligned(int(t.blockSize)) }
 	if err := restore(ctx, f.write); err != nil {
 		return err
 	}
@@ -28,18 +27,12 @@ func Fill(ctx context.Context, t *Target, restore func(context.Context, WriteBlo
 
 type filling struct {
 	target   *Target
-	buffers  sync.Pool // memory that writes past the page cache can use
 	report   func(Progress)
 	mu       sync.Mutex
 	progress Progress
 }
 
 func (f *filling) write(offset int64, data []byte) error {
-	if f.target.direct != nil && !aligned(data, 0) && int64(len(data)) <= f.target.blockSize {
-		buffer := f.buffers.Get().([]byte)
-		defer f.buffers.Put(buffer)
-		data = buffer[:copy(buffer, data)]
-	}
 	if _, err := f.target.WriteAt(data, offset); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Target struct {
 	direct    *os.File // nil for files
 	size      int64    // of the device or file
 	blockSize int64
+	buffers   sync.Pool
 	clean     bool // everything not written reads as zeros already
 	mu        sync.Mutex
 	written   []uint64 // a bit per block, while it is not clean
@@ -132,15 +133,22 @@ func (t *Target) WriteAt(p []byte, offset int64) (int, error) {
 	return len(p), nil
 }
 
-// put writes past the page cache where it can: faster, and the memory limit is
-// the mover's own.
+// put writes past the page cache where it can, if need be out of memory that
+// this takes: faster, and the memory limit is the mover's own.
 func (t *Target) put(p []byte, offset int64) error {
-	file := t.file
-	if t.direct != nil && aligned(p, offset) {
-		file = t.direct
+	err := error(unix.EINVAL)
+	if t.direct != nil && (offset|int64(len(p)))%alignment == 0 {
+		if !aligned(p, offset) {
+			buffer, _ := t.buffers.Get().([]byte)
+			if buffer == nil {
+				buffer = Aligned(int(t.blockSize))
+			}
+			defer t.buffers.Put(buffer) //nolint:staticcheck // a slice header is small beside what it saves
+			p = buffer[:copy(buffer, p)]
+		}
+		_, err = t.direct.WriteAt(p, offset)
 	}
-	_, err := file.WriteAt(p, offset)
-	if errors.Is(err, unix.EINVAL) && file == t.direct { // it wants more than a page's alignment
+	if errors.Is(err, unix.EINVAL) { // not so, or the device wants more than a page's alignment
 		_, err = t.file.WriteAt(p, offset)
 	}
 	if err != nil {
