@@ -6,14 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"holdfast.dev/holdfast/internal/objstore"
-	"holdfast.dev/holdfast/internal/objstore/azblob"
-	"holdfast.dev/holdfast/internal/objstore/filesystem"
 	"holdfast.dev/holdfast/internal/objstore/wrap"
 )
 
@@ -22,11 +17,23 @@ var ErrURL = errors.New("storage location URL is not understood")
 
 // Location names a bucket.
 type Location struct {
-	// URL is file:///absolute/folder, https://account.host/container, or
-	// http://host:port/account/container for an emulator.
-	URL     string
-	Account string // storage account name; empty for a folder
-	Key     string // its key, base64; empty for a folder
+	// URL is one of
+	//
+	//	file:///absolute/folder
+	//	https://account.host/container                     Azure Blob
+	//	http://host:port/account/container                 its emulator
+	//	s3://bucket[/prefix][?endpoint=URL&region=NAME]    Amazon S3 and compatible
+	//	gs://bucket[/prefix][?endpoint=URL]                Google Cloud Storage
+	//
+	// An endpoint is http[s]://host[:port]; without one the cloud's own is meant.
+	URL string
+	// Account is the storage account's name (Azure Blob) or the access key's
+	// id (S3); empty otherwise.
+	Account string
+	// Key is the account's key in base64 (Azure Blob), the secret access key
+	// (S3), or the JSON key of a service account (Cloud Storage; empty for an
+	// emulator); empty for a folder.
+	Key string
 }
 
 // String returns the location without its key.
@@ -41,47 +48,52 @@ type State struct {
 	Empty  bool // no object in it; true also when it does not exist
 }
 
-// Open returns the bucket as a store that retries. A folder must exist
-// (objstore.ErrNoBucket); a container is not contacted.
+// Open returns the bucket, or the part of it, as a store that retries and is
+// not waited for without end. A folder must exist (objstore.ErrNoBucket);
+// others are not contacted.
 func Open(_ context.Context, l Location) (objstore.Store, error) {
-	var store objstore.Store
-	dir, isFolder, err := l.folder()
+	place, err := l.place()
 	if err != nil {
 		return nil, err
 	}
-	if isFolder {
-		store, err = filesystem.Open(dir)
-	} else {
-		store, err = l.container()
-	}
+	store, err := place.open()
 	if err != nil {
 		return nil, fmt.Errorf("open storage location %s: %w", l, err)
 	}
-	return wrap.Retry(store, wrap.Retries{}), nil
+	return objstore.Sub(wrap.Retry(wrap.Patience(store, 0), wrap.Retries{}), place.prefix), nil
 }
 
-// Create makes the folder or container; one that exists is no error.
+// Create makes the folder or container; one that exists is no error. Buckets
+// of S3 and Cloud Storage are not made: they have rules of their own, which
+// are their owner's to choose (objstore.ErrNoBucket). Create then makes sure
+// that the store keeps its promises; see objstore.CheckPromises.
 func Create(ctx context.Context, l Location) error {
-	dir, isFolder, err := l.folder()
+	place, err := l.place()
 	if err != nil {
 		return err
 	}
-	if isFolder {
-		err = os.MkdirAll(dir, 0o700)
-	} else {
-		var store *azblob.Store
-		if store, err = l.container(); err == nil {
-			err = store.Create(ctx)
-		}
-	}
-	if err != nil && !errors.Is(err, objstore.ErrExists) {
+	if err := place.create(ctx); err != nil && !errors.Is(err, objstore.ErrExists) {
 		return fmt.Errorf("create storage location %s: %w", l, err)
+	}
+	return Check(ctx, l)
+}
+
+// Check makes sure that the store keeps its promises; it writes and deletes
+// small objects. See objstore.CheckPromises.
+func Check(ctx context.Context, l Location) error {
+	store, err := Open(ctx, l)
+	if err == nil {
+		err = objstore.CheckPromises(ctx, store)
+	}
+	if err != nil {
+		return fmt.Errorf("check storage location %s: %w", l, err)
 	}
 	return nil
 }
 
 // Probe finds out whether the bucket exists, lets us in and is empty. Errors
-// say why not: objstore.ErrForbidden, objstore.ErrUnavailable, ErrURL.
+// say why not: objstore.ErrForbidden, objstore.ErrUnavailable, ErrURL. A part
+// of a bucket exists when the bucket does.
 func Probe(ctx context.Context, l Location) (State, error) {
 	store, err := Open(ctx, l)
 	if errors.Is(err, objstore.ErrNoBucket) {
@@ -90,43 +102,15 @@ func Probe(ctx context.Context, l Location) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	for _, err := range store.List(ctx, "") {
-		if errors.Is(err, objstore.ErrNoBucket) {
+	for info, err := range store.List(ctx, "") {
+		switch {
+		case errors.Is(err, objstore.ErrNoBucket):
 			return State{Empty: true}, nil
-		}
-		if err != nil {
+		case err != nil:
 			return State{}, fmt.Errorf("probe storage location %s: %w", l, err)
+		case !strings.HasPrefix(info.Name, objstore.TrialPrefix):
+			return State{Exists: true}, nil
 		}
-		return State{Exists: true}, nil
 	}
 	return State{Exists: true, Empty: true}, nil
-}
-
-// folder returns the folder of a file URL.
-func (l Location) folder() (string, bool, error) {
-	u, err := url.Parse(l.URL)
-	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", false, ErrURL // without the text, which may hold a secret
-	}
-	switch u.Scheme {
-	case "http", "https":
-		return "", false, nil
-	case "file":
-		if u.Host == "" && filepath.IsAbs(u.Path) && filepath.Clean(u.Path) == strings.TrimSuffix(u.Path, "/") {
-			return u.Path, true, nil
-		}
-	}
-	return "", false, fmt.Errorf("%w: %s", ErrURL, l)
-}
-
-func (l Location) container() (*azblob.Store, error) {
-	u, err := url.Parse(l.URL)
-	if err != nil {
-		return nil, ErrURL
-	}
-	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
-	if len(parts) > 2 || parts[len(parts)-1] == "" || len(parts) == 2 && parts[0] != l.Account {
-		return nil, fmt.Errorf("%w: the path is not a container, or account %q and a container", ErrURL, l.Account)
-	}
-	return azblob.New(azblob.Options{URL: l.URL, Account: l.Account, Key: l.Key})
 }

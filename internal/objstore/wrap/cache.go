@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"sync"
@@ -42,11 +43,11 @@ func NewCache(dir string, total int64) (*Cache, error) {
 // selects. bucket tells the stores of one cache apart, such as the id of a
 // repository: names are unique only within.
 func (c *Cache) Store(store objstore.Store, bucket string, keep func(name string) bool) objstore.Store {
-	return cached{store, c, bucket, keep}
+	return cached{store: store, cache: c, bucket: bucket, keep: keep}
 }
 
 type cached struct {
-	objstore.Store
+	store  objstore.Store
 	cache  *Cache
 	bucket string
 	keep   func(string) bool
@@ -61,7 +62,7 @@ func (s cached) key(name string) string {
 // Get reads from the cache, or through it.
 func (s cached) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
 	if !s.keep(name) || objstore.CheckName(name) != nil || ctx.Err() != nil {
-		return s.Store.Get(ctx, name, offset, length)
+		return s.store.Get(ctx, name, offset, length)
 	}
 	key := s.key(name)
 	if body, err := s.cache.open(key, offset, length); body != nil || err != nil {
@@ -76,7 +77,7 @@ func (s cached) Get(ctx context.Context, name string, offset, length int64) (io.
 			return body, err
 		}
 	}
-	return s.Store.Get(ctx, name, offset, length)
+	return s.store.Get(ctx, name, offset, length)
 }
 
 // fill brings an object into the cache, unless it is too large or the folder
@@ -85,7 +86,7 @@ func (s cached) fill(ctx context.Context, key, name string) (bool, error) {
 	if s.cache.isBig(key) {
 		return false, nil
 	}
-	info, err := s.Store.Stat(ctx, name)
+	info, err := s.store.Stat(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -93,7 +94,7 @@ func (s cached) fill(ctx context.Context, key, name string) (bool, error) {
 		s.cache.setBig(key)
 		return false, nil
 	}
-	body, err := s.Store.Get(ctx, name, 0, info.Size)
+	body, err := s.store.Get(ctx, name, 0, info.Size)
 	if err != nil {
 		return false, err
 	}
@@ -105,12 +106,27 @@ func (s cached) fill(ctx context.Context, key, name string) (bool, error) {
 	return s.cache.write(key, content), nil
 }
 
+// Put writes to the store only.
+func (s cached) Put(ctx context.Context, name string, r io.Reader, size int64) error {
+	return s.store.Put(ctx, name, r, size)
+}
+
+// Stat asks the store.
+func (s cached) Stat(ctx context.Context, name string) (objstore.Info, error) {
+	return s.store.Stat(ctx, name)
+}
+
+// List asks the store.
+func (s cached) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
+	return s.store.List(ctx, prefix)
+}
+
 // Delete removes the object, and its copy first.
 func (s cached) Delete(ctx context.Context, name string) error {
 	if s.keep(name) {
 		os.Remove(filepath.Join(s.cache.dir, s.key(name)))
 	}
-	return s.Store.Delete(ctx, name)
+	return s.store.Delete(ctx, name)
 }
 
 func (c *Cache) isBig(key string) bool {

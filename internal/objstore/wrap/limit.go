@@ -107,7 +107,7 @@ func (m *metered) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p[:min(len(p), m.limit.burst)])
 	if wait := m.limit.bytes.WaitN(m.ctx, n); wait != nil {
 		if m.ctx.Err() == nil { // it would take longer than there is time
-			wait = fmt.Errorf("%w: %v", context.DeadlineExceeded, wait)
+			wait = fmt.Errorf("%w: %s", context.DeadlineExceeded, wait.Error())
 		}
 		return 0, fmt.Errorf("wait for bandwidth: %w", wait)
 	}

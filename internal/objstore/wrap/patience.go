@@ -53,7 +53,7 @@ func (w *watch) on()   { w.timer.Reset(w.idle) }
 // longer says that it was cancelled: the caller did not.
 func (w *watch) says(err error) error {
 	if err != nil && errors.Is(context.Cause(w), errStalled) {
-		return fmt.Errorf("%w: %w for %v (%v)", objstore.ErrUnavailable, errStalled, w.idle, err)
+		return fmt.Errorf("%w: %w for %v: %s", objstore.ErrUnavailable, errStalled, w.idle, err.Error())
 	}
 	return err
 }
