@@ -30,9 +30,15 @@ type StorageAccountProperties struct {
 
 // Store is the address of a store. AccountKey is written and never shown.
 type Store struct {
-	URL         string `json:"url,omitempty"` // file:///folder or https://account.host
+	// URL is file:///folder, https://account.host (Azure Blob),
+	// s3://bucket[/prefix][?endpoint=URL&region=NAME] or
+	// gs://bucket[/prefix][?endpoint=URL].
+	URL string `json:"url,omitempty"`
+	// AccountName is the account at Azure Blob, or the id of an S3 access key.
 	AccountName string `json:"accountName,omitempty"`
-	AccountKey  string `json:"accountKey,omitempty"`
+	// AccountKey is the account's key, the secret of the access key, or the
+	// JSON key of a service account (Google Cloud Storage).
+	AccountKey string `json:"accountKey,omitempty"`
 }
 
 // Container is a storageAccounts/blobServices/containers document.

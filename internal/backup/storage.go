@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -19,8 +20,11 @@ type StorageAccount struct {
 
 // AccountStore is the real store behind a storage account.
 type AccountStore struct {
-	// URL is file:///absolute/folder or https://account.host (Azure Blob).
-	URL         string `json:"url,omitempty"`
+	// URL is file:///absolute/folder, https://account.host (Azure Blob),
+	// s3://bucket[/prefix][?endpoint=URL&region=NAME] or
+	// gs://bucket[/prefix][?endpoint=URL]. Containers lie below it.
+	URL string `json:"url,omitempty"`
+	// AccountName is the account at Azure Blob, or the id of an S3 access key.
 	AccountName string `json:"accountName,omitempty"`
 	// Key authenticates as the account; sealed for KeyOwner.
 	Key Sealed `json:"sealedKey,omitempty"`
@@ -58,7 +62,12 @@ func (a StorageAccount) ContainerURL(root, container string) string {
 	if base == "" {
 		base = strings.TrimSuffix(root, "/") + "/" + a.Name()
 	}
-	return strings.TrimSuffix(base, "/") + "/" + container
+	base, query, found := strings.Cut(base, "?")
+	at := strings.TrimSuffix(base, "/") + "/" + container
+	if found {
+		at += "?" + query
+	}
+	return at
 }
 
 // ContainerID returns the id of a container of an account.
@@ -104,8 +113,10 @@ func (s AccountStore) check() *Problem {
 		return nil
 	case strings.HasPrefix(s.URL, "file:///"):
 		return s.checkFolder(target)
+	case strings.HasPrefix(s.URL, "s3://"), strings.HasPrefix(s.URL, "gs://"):
+		return s.checkBucket(target)
 	case !strings.HasPrefix(s.URL, "https://") && !strings.HasPrefix(s.URL, "http://"):
-		return Invalid(target+".url", "store URL %q must begin with file:///, https:// or http://", s.URL)
+		return Invalid(target+".url", "store URL must begin with file:///, https://, http://, s3:// or gs://")
 	case s.AccountName == "" || len(s.Key) == 0:
 		return Invalid(target, "a store at %s needs accountName and accountKey", s.URL)
 	default:
@@ -124,6 +135,42 @@ func (s AccountStore) checkFolder(target string) *Problem {
 		return Invalid(target, "a folder needs no accountName and no accountKey")
 	}
 	return nil
+}
+
+var bucketPath = regexp.MustCompile(`^(/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*/?$`)
+
+// checkBucket takes a bucket, or a part of one, and the credentials of its
+// kind. Its messages do not quote the URL, which may hold a secret.
+func (s AccountStore) checkBucket(target string) *Problem {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Hostname() == "" || u.Port() != "" || u.User != nil || u.Fragment != "" || !bucketPath.MatchString(u.EscapedPath()) {
+		return Invalid(target+".url", "store URL must be %s://bucket or %[1]s://bucket/prefix", s.URL[:2])
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	endpoint := query.Get("endpoint")
+	query.Del("endpoint")
+	if u.Scheme == "s3" {
+		query.Del("region")
+	}
+	if err != nil || len(query) > 0 || endpoint != "" && !isServer(endpoint) {
+		return Invalid(target+".url", "the parameters of a store URL may be endpoint=http[s]://host[:port] and, for s3, region=NAME")
+	}
+	switch {
+	case u.Scheme == "s3" && (s.AccountName == "" || len(s.Key) == 0):
+		return Invalid(target, "an S3 store needs the id of an access key as accountName and its secret as accountKey")
+	case u.Scheme == "gs" && s.AccountName != "":
+		return Invalid(target+".accountName", "a Cloud Storage store needs no accountName: the accountKey names its service account")
+	case u.Scheme == "gs" && len(s.Key) == 0 && endpoint == "":
+		return Invalid(target+".accountKey", "a Cloud Storage store needs the JSON key of a service account as accountKey")
+	}
+	return nil
+}
+
+// isServer says whether a URL is that of a server and nothing more.
+func isServer(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 // Within says whether the store is no folder, or one at or below one of the

@@ -23,6 +23,21 @@ func TestAccountCheck(t *testing.T) {
 		"folder with a key": {func(a *StorageAccount) { a.Store = AccountStore{"file:///data/x", "a", Sealed("k")} }, "holdfastStore"},
 		"azure":             {func(a *StorageAccount) { a.Store = AccountStore{"https://a.host", "a", Sealed("k")} }, ""},
 		"azure without key": {func(a *StorageAccount) { a.Store = AccountStore{"https://a.host", "a", nil} }, "holdfastStore"},
+		"s3":                {func(a *StorageAccount) { a.Store = AccountStore{"s3://b", "id", Sealed("k")} }, ""},
+		"s3 compatible": {func(a *StorageAccount) {
+			a.Store = AccountStore{"s3://b/some/prefix?endpoint=https://minio:9000&region=eu", "id", Sealed("k")}
+		}, ""},
+		"s3 without key":    {func(a *StorageAccount) { a.Store = AccountStore{"s3://b", "id", nil} }, "holdfastStore"},
+		"s3 without bucket": {func(a *StorageAccount) { a.Store = AccountStore{"s3:///x", "id", Sealed("k")} }, "url"},
+		"s3 that wanders":   {func(a *StorageAccount) { a.Store = AccountStore{"s3://b/../c", "id", Sealed("k")} }, "url"},
+		"s3 with a secret":  {func(a *StorageAccount) { a.Store = AccountStore{"s3://b?secret=x", "id", Sealed("k")} }, "url"},
+		"s3 of no server":   {func(a *StorageAccount) { a.Store = AccountStore{"s3://b?endpoint=minio", "id", Sealed("k")} }, "url"},
+		"s3 of a path":      {func(a *StorageAccount) { a.Store = AccountStore{"s3://b?endpoint=https://minio/x", "id", Sealed("k")} }, "url"},
+		"gs":                {func(a *StorageAccount) { a.Store = AccountStore{"gs://b/p", "", Sealed("k")} }, ""},
+		"gs emulator":       {func(a *StorageAccount) { a.Store = AccountStore{"gs://b?endpoint=http://127.0.0.1:4443", "", nil} }, ""},
+		"gs without key":    {func(a *StorageAccount) { a.Store = AccountStore{"gs://b", "", nil} }, "accountKey"},
+		"gs with a name":    {func(a *StorageAccount) { a.Store = AccountStore{"gs://b", "a", Sealed("k")} }, "accountName"},
+		"gs with a region":  {func(a *StorageAccount) { a.Store = AccountStore{"gs://b?region=eu", "", Sealed("k")} }, "url"},
 		"ftp":               {func(a *StorageAccount) { a.Store.URL = "ftp://a" }, "url"},
 	} {
 		a := goodAccount()
@@ -70,6 +85,11 @@ func TestContainerNamesAndPlaces(t *testing.T) {
 		}
 	}
 	a := goodAccount()
+	b := goodAccount()
+	b.Store.URL = "s3://b/p/?endpoint=https://minio:9000"
+	if got := b.ContainerURL("", "c1"); got != "s3://b/p/c1?endpoint=https://minio:9000" {
+		t.Error(got)
+	}
 	if got := a.ContainerURL("file:///data/storage/", "c1"); got != "file:///data/storage/acct/c1" {
 		t.Error(got)
 	}

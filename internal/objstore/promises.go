@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// ErrUnsafe: the store does not keep a promise on which repositories rest.
+// ErrUnsafe means that the store does not keep a promise on which repositories rest.
 // Nothing must be entrusted to it.
 var ErrUnsafe = errors.New("the store is not safe to use")
 

@@ -163,7 +163,7 @@ func accountTo(a *backup.StorageAccount) v1.StorageAccount {
 	}
 	if a.Store.URL != "" {
 		out.Properties.HoldfastStore = &v1.Store{URL: a.Store.URL, AccountName: a.Store.AccountName}
-		out.Properties.PrimaryEndpoints = map[string]string{"blob": a.Store.URL + "/"}
+		out.Properties.PrimaryEndpoints = map[string]string{"blob": a.ContainerURL("", "")}
 	}
 	return out
 }

@@ -35,8 +35,10 @@ func createAccount(c *console.Console) *cobra.Command {
 			props := map[string]any{}
 			if url != "" {
 				store := map[string]any{"url": url}
-				if account != "" {
-					store["accountName"], store["accountKey"] = account, key
+				for name, value := range map[string]string{"accountName": account, "accountKey": key} {
+					if value != "" {
+						store[name] = value
+					}
 				}
 				props["holdfastStore"] = store
 			}
@@ -52,9 +54,9 @@ func createAccount(c *console.Console) *cobra.Command {
 	f.StringVarP(&location, "location", "l", "", "region")
 	f.StringVar(&sku, "sku", "Standard_LRS", "Standard_LRS, Standard_ZRS, Standard_GRS ...")
 	f.StringVar(&kind, "kind", "StorageV2", "kind of account")
-	f.StringVar(&url, "store-url", "", "where it lies: file:///folder, or https://account.host for Azure Blob")
-	f.StringVar(&account, "store-account", "", "account name at the store")
-	f.StringVar(&key, "store-key", "", "account key at the store")
+	f.StringVar(&url, "store-url", "", "where it lies: file:///folder, https://account.host (Azure Blob), s3://bucket or gs://bucket")
+	f.StringVar(&account, "store-account", "", "account name at the store, or the id of an S3 access key")
+	f.StringVar(&key, "store-key", "", "account key at the store, the secret of an S3 access key, or the JSON key of a Google service account")
 	_ = cmd.MarkFlagRequired("location")
 	return cmd
 }

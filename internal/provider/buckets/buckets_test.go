@@ -4,11 +4,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/provider"
+	"holdfast.dev/holdfast/test/gcs"
+	"holdfast.dev/holdfast/test/s3"
 )
 
 func sealer(t *testing.T) *keys.Sealer {
@@ -57,5 +60,35 @@ func TestFolderOfAnAccount(t *testing.T) {
 	}
 	if empty, err := b.Empty(t.Context(), account, "one"); err != nil || empty {
 		t.Fatalf("container with an object: empty=%v, %v", empty, err)
+	}
+}
+
+func TestBucketsOfOtherClouds(t *testing.T) {
+	s3Server, gcsServer := s3.Start(t), gcs.Start(t)
+	s3URL, err := s3Server.Bucket("backups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcsURL, err := gcsServer.Bucket("backups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := sealer(t)
+	for _, c := range []struct{ url, name, key string }{{s3URL, s3.AccessKey, s3.SecretKey}, {gcsURL, "", ""}} {
+		account := backup.StorageAccount{Meta: backup.Meta{ID: "/a", Location: "l"}, Store: backup.AccountStore{URL: c.url, AccountName: c.name}}
+		if account.Store.Key, err = secrets.Seal(t.Context(), account.KeyOwner(), c.key); err != nil {
+			t.Fatal(err)
+		}
+		b := Buckets{Secrets: secrets}
+		if err := b.Create(t.Context(), account, "box"); err != nil {
+			t.Errorf("%s: %v", c.url, err)
+		}
+		if empty, err := b.Empty(t.Context(), account, "box"); err != nil || !empty {
+			t.Errorf("%s: empty=%v, %v", c.url, empty, err)
+		}
+		account.Store.URL = strings.Replace(c.url, "backups", "missing", 1)
+		if _, err := b.Empty(t.Context(), account, "box"); !errors.Is(err, provider.ErrNoContainer) {
+			t.Errorf("a bucket that is missing: %v", err)
+		}
 	}
 }
