@@ -89,10 +89,10 @@ func TestChartsHoldExactlyThis(t *testing.T) {
 			"CustomResourceDefinition backupruns.holdfast.dev", "CustomResourceDefinition recoverypointdeletions.holdfast.dev",
 			"CustomResourceDefinition restoreruns.holdfast.dev", "CustomResourceDefinition vaultruns.holdfast.dev",
 			"Deployment holdfast-agent", "Deployment holdfast-controller", "Deployment holdfast-telemetry",
-			"Role holdfast-agent", "RoleBinding holdfast-agent",
+			"Role holdfast-agent", "Role holdfast-controller", "RoleBinding holdfast-agent", "RoleBinding holdfast-controller",
 			"Secret holdfast-agent-identity", "Secret holdfast-location", "Secret holdfast-service",
 			"Service holdfast-telemetry",
-			"ServiceAccount holdfast-agent", "ServiceAccount holdfast-controller", "ServiceAccount holdfast-telemetry",
+			"ServiceAccount holdfast-agent", "ServiceAccount holdfast-controller", "ServiceAccount holdfast-mover", "ServiceAccount holdfast-telemetry",
 		},
 		"connector": {
 			"ClusterRole extension-agent", "ClusterRole extension-operator",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,7 @@ func controllerCommand() *cobra.Command {
 			}
 			return controller.Run(command.Context(), c.kubeconfig, controller.Options{
 				Namespace: c.namespace, Location: controller.LocationFile(file), Open: openLocation,
-				Clock: clock.System{}, Log: c.log, LeaderElection: true, HealthAddress: c.probes,
+				Clock: clock.System{}, Log: c.log, Pod: os.Getenv("POD_NAME"), LeaderElection: true, HealthAddress: c.probes,
 			})
 		},
 	}

@@ -25,7 +25,7 @@ func main() {
 		Use: "holdfast-agent", Short: "The programs of Holdfast that run in a protected cluster",
 		Version: version, SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(controllerCommand(), agentCommand(), connectorCommand(), operatorCommand(), telemetryCommand())
+	root.AddCommand(controllerCommand(), agentCommand(), connectorCommand(), operatorCommand(), telemetryCommand(), moverCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "holdfast-agent:", err)
 		os.Exit(1)

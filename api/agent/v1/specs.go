@@ -146,6 +146,7 @@ type Volume struct {
 	// VolumeHandle is the driver's name of the source volume: two snapshots
 	// with the same one are of the same volume.
 	VolumeHandle string `json:"volumeHandle,omitempty"`
+	ClaimUID     string `json:"claimUid,omitempty"` // of the source claim
 	// Stream names the stream that holds the volume's data, in a repository that
 	// has the data itself and not a snapshot's handle only.
 	Stream string `json:"stream,omitempty"`

@@ -58,6 +58,9 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err := add(m, "recoverypointdeletion", w, func() *v1alpha1.RecoveryPointDeletion { return &v1alpha1.RecoveryPointDeletion{} }, w.delete); err != nil {
 		return err
 	}
+	if err := add(m, "vaultrun", w, func() *v1alpha1.VaultRun { return &v1alpha1.VaultRun{} }, w.vault); err != nil {
+		return err
+	}
 	if err := m.Add(sweeper{w}); err != nil {
 		return fmt.Errorf("add sweeper: %w", err)
 	}

@@ -15,6 +15,8 @@ const (
 	factNamespaces    = "namespaces"  // comma separated
 	factBytesStored   = "bytesStored" // decimal
 	factSnapshotClass = "snapshotClass"
+	factVolumeHandle  = "volumeHandle"
+	factClaimUID      = "claimUid"
 )
 
 // manifest describes the recovery point.
@@ -37,7 +39,7 @@ func (b *backup) manifest(bytesStored int64) repo.Manifest {
 			Namespaced: k.Namespaced, Objects: k.Objects, ResourceVersion: strings.Join(k.Revisions, ",")})
 	}
 	for _, w := range b.journal.listWarnings() {
-		m.Warnings = append(m.Warnings, repo.Warning{Resource: w.Resource, Code: w.Problem.Code, Message: w.Problem.Message, Actions: w.Problem.Actions})
+		m.Warnings = append(m.Warnings, storedWarning(w))
 	}
 	return m
 }
@@ -59,6 +61,7 @@ func resultOf(m repo.Manifest) *agentv1.BackupResult {
 	result := &agentv1.BackupResult{
 		RecoveryPointID: m.ID,
 		CutAt:           m.Created,
+		Root:            m.Root,
 		Namespaces:      []string{},
 		Volumes:         volumesOf(m),
 	}
@@ -73,6 +76,10 @@ func resultOf(m repo.Manifest) *agentv1.BackupResult {
 		}
 	}
 	return result
+}
+
+func storedWarning(w agentv1.Warning) repo.Warning {
+	return repo.Warning{Resource: w.Resource, Code: w.Problem.Code, Message: w.Problem.Message, Actions: w.Problem.Actions}
 }
 
 func warningsOf(m repo.Manifest) []agentv1.Warning {
@@ -95,6 +102,7 @@ func volumesOf(m repo.Manifest) []agentv1.Volume {
 		volumes[i] = agentv1.Volume{
 			Namespace: v.Namespace, Claim: v.Claim, State: state, ReasonCode: v.ReasonCode, Reason: v.Reason,
 			Driver: v.Driver, SnapshotHandle: v.SnapshotHandle, SnapshotClass: v.Facts[factSnapshotClass],
+			VolumeHandle: v.Facts[factVolumeHandle], ClaimUID: v.Facts[factClaimUID], Stream: v.Stream,
 			StorageClass: v.StorageClass, VolumeMode: v.VolumeMode, FSType: v.FSType,
 			SizeBytes: v.SizeBytes, RestoreSizeBytes: v.RestoreSizeBytes, CutAt: v.CutAt,
 		}
@@ -107,10 +115,16 @@ func storedVolume(v agentv1.Volume) repo.Volume {
 		Namespace: v.Namespace, Claim: v.Claim, Protected: v.State == agentv1.VolumeProtected,
 		ReasonCode: v.ReasonCode, Reason: v.Reason, Driver: v.Driver, SnapshotHandle: v.SnapshotHandle,
 		StorageClass: v.StorageClass, VolumeMode: v.VolumeMode, FSType: v.FSType,
-		SizeBytes: v.SizeBytes, RestoreSizeBytes: v.RestoreSizeBytes, CutAt: v.CutAt,
+		SizeBytes: v.SizeBytes, RestoreSizeBytes: v.RestoreSizeBytes, CutAt: v.CutAt, Stream: v.Stream,
 	}
-	if v.SnapshotClass != "" {
-		stored.Facts = map[string]string{factSnapshotClass: v.SnapshotClass}
+	for name, value := range map[string]string{factSnapshotClass: v.SnapshotClass, factVolumeHandle: v.VolumeHandle, factClaimUID: v.ClaimUID} {
+		if value == "" {
+			continue
+		}
+		if stored.Facts == nil {
+			stored.Facts = map[string]string{}
+		}
+		stored.Facts[name] = value
 	}
 	return stored
 }

@@ -14,8 +14,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/api/k8s/v1alpha1"
 	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/gate"
+	"holdfast.dev/holdfast/internal/objstore/wrap"
 	"holdfast.dev/holdfast/internal/repo"
 )
 
@@ -31,6 +34,13 @@ func (w *worker) place(ctx context.Context, spec *v1alpha1.RunSpec) (place, erro
 	grant, err := w.grant(ctx, spec.GrantSecret)
 	if err != nil {
 		return place{}, err
+	}
+	return w.placeOf(ctx, grant)
+}
+
+func (w *worker) placeOf(ctx context.Context, grant v1alpha1.Grant) (place, error) {
+	if grant.Gate != nil {
+		return behindGate(ctx, grant.RepositoryGrant)
 	}
 	key, err := repo.ParseKey(grant.Key)
 	if err != nil {
@@ -49,6 +59,20 @@ func (w *worker) place(ctx context.Context, spec *v1alpha1.RunSpec) (place, erro
 		return place{}, fmt.Errorf("open storage location: %w", err)
 	}
 	return place{store: objstore.Sub(bucket, grant.Prefix), id: repositoryID(grant.Prefix), key: key}, nil
+}
+
+// behindGate opens the store of a repository that the gate leads to. It is
+// open until ctx ends.
+func behindGate(ctx context.Context, grant agentv1.RepositoryGrant) (place, error) {
+	key, err := repo.ParseKey(grant.Key)
+	if err != nil || grant.Gate == nil {
+		return place{}, problem(CodeGrantMissing, "Start the operation again.", "The grant of the operation has no usable key, or no way to the vault.")
+	}
+	store, err := gate.Open(ctx, *grant.Gate, gate.Options{})
+	if err != nil {
+		return place{}, fmt.Errorf("open the vault: %w", err)
+	}
+	return place{store: wrap.Retry(store, wrap.Retries{}), id: repositoryID(grant.Prefix), key: key}, nil
 }
 
 func (w *worker) grant(ctx context.Context, name string) (v1alpha1.Grant, error) {

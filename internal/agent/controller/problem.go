@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/agent/mover"
 	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/gate"
 	"holdfast.dev/holdfast/internal/repo"
 )
 
@@ -44,6 +46,7 @@ var known = []struct {
 	action    string
 	retryable bool
 }{
+	{gate.ErrGrant, mover.CodeGate, "Start the operation again: its right to the vault has ended.", true},
 	{errDeadline, CodeDeadline, "Check the pods of the extension's namespace; add a node or raise the extension's limits.", true},
 	{objstore.ErrForbidden, CodeLocationDenied, "Assign Storage Blob Data Contributor on the storage account to the extension's identity.", false},
 	{objstore.ErrNoBucket, CodeLocationNotReady, "Create the container or folder of the storage location again, or install the extension with another.", false},

@@ -15,7 +15,11 @@ import (
 // restore carries out a RestoreRun.
 func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journal) (func(*v1alpha1.RestoreRun), error) {
 	j.begin("Open", "Reading the recovery point.")
-	p, err := w.place(ctx, &run.Spec.RunSpec)
+	grant, err := w.grant(ctx, run.Spec.GrantSecret)
+	if err != nil {
+		return nil, err
+	}
+	p, err := w.placeOf(ctx, grant)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +39,9 @@ func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journ
 		DryRun:  run.Spec.DryRun,
 		Source:  archives{repository, m},
 		Volumes: volumesOf(m),
-		Since:   run.CreationTimestamp.Time,
+		Loader: &loader{worker: w, operation: v1alpha1.RunName(run.Spec.OperationID), grant: grant.RepositoryGrant,
+			point: run.Spec.Restore.RecoveryPointID},
+		Since: run.CreationTimestamp.Time,
 	}, j.report)
 	if errors.Is(context.Cause(ctx), errShutdown) {
 		return nil, err
@@ -47,9 +53,10 @@ func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journ
 
 // cleanRestore removes what the restore made for its own help.
 func (w *worker) cleanRestore(ctx context.Context, operationID string, j *journal) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*cleanPatience)
 	defer cancel()
-	if err := w.restorer.Clean(ctx, operationID); err != nil {
+	err := errors.Join(w.restorer.Clean(ctx, operationID), w.cleanLoads(ctx, v1alpha1.RunName(operationID), cleanPatience))
+	if err != nil {
 		j.warn(leftover(v1alpha1.RunName(operationID), err))
 	}
 }

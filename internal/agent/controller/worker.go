@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+	"holdfast.dev/holdfast/internal/agent/movers"
 )
 
 // worker is what the work on all kinds of runs shares. Its clients cache
@@ -25,6 +26,7 @@ type worker struct {
 	raw      rest.Interface // for requests whose answers stay as they are
 	locks    locks
 	restorer restorer
+	movers   *movers.Movers
 }
 
 func newScheme() (*runtime.Scheme, error) {
@@ -53,7 +55,8 @@ func newWorker(config *rest.Config, scheme *runtime.Scheme, options Options) (*w
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return &worker{options: options, client: direct, kube: kube, raw: raw}, nil
+	return &worker{options: options, client: direct, kube: kube, raw: raw, movers: &movers.Movers{
+		Client: direct, Kube: kube, Namespace: options.Namespace, Pod: options.moverPod(direct), Slots: make(chan struct{}, parallelMovers)}}, nil
 }
 
 // closing lets go of what is not needed any more. When that fails the work is

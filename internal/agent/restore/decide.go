@@ -67,7 +67,7 @@ func (p *planner) fill(entry *Entry) (*agentv1.Volume, Reason) {
 		return nil, Reason{}
 	}
 	volume, known := p.archive.Volumes[entry.Namespace+"/"+entry.Name]
-	if known && volume.State == agentv1.VolumeProtected && volume.SnapshotHandle != "" {
+	if known && volume.State == agentv1.VolumeProtected && (volume.SnapshotHandle != "" || volume.Stream != "") {
 		return &volume, Reason{}
 	}
 	why := "the recovery point has no snapshot of it"

@@ -21,6 +21,20 @@ type reporter struct {
 	items int64
 	total int64
 	told  time.Time
+	loads map[*Item]agentv1.Progress
+}
+
+// loaded tells how far the data of one volume is.
+func (r *reporter) loaded(item *Item, p agentv1.Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loads == nil {
+		r.loads = map[*Item]agentv1.Progress{}
+	}
+	r.loads[item] = p
+	if r.clock.Now().Sub(r.told) >= reportEvery {
+		r.tell()
+	}
 }
 
 func (r *reporter) phase(name string) {
@@ -42,6 +56,11 @@ func (r *reporter) done() {
 func (r *reporter) tell() {
 	r.told = r.clock.Now()
 	if r.report != nil {
-		r.report(agentv1.Progress{Phase: r.name, ItemsDone: r.items, ItemsTotal: r.total})
+		p := agentv1.Progress{Phase: r.name, ItemsDone: r.items, ItemsTotal: r.total}
+		for _, one := range r.loads {
+			p.BytesDone += one.BytesDone
+			p.BytesTotal += one.BytesTotal
+		}
+		r.report(p)
 	}
 }

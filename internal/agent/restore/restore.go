@@ -76,6 +76,8 @@ type Run struct {
 	Source Source
 	// Volumes is what the recovery point's manifest says of its volumes.
 	Volumes []agentv1.Volume
+	// Loader brings the data of volumes that are streams; nil when there are none.
+	Loader Loader
 	// Since is when the run's custom resource was created, by the API server's
 	// clock: what is newer and bears our name, this run made.
 	Since time.Time

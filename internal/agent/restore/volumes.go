@@ -54,12 +54,15 @@ func (w *work) prepareFill(ctx context.Context, item *Item, body map[string]any)
 	if err != nil {
 		return Reason{}, err
 	}
-	if trouble.Code == "" {
+	if trouble.Code == "" && item.Fill.Stream == "" {
 		if err := w.makeHelpers(ctx, item); err != nil {
 			return Reason{}, err
 		}
 	}
 	least := max(item.Fill.SizeBytes, item.Fill.RestoreSizeBytes)
+	if item.Fill.Stream != "" {
+		return trouble, transform.BindClaim(body, w.run.Loader.VolumeName(item.Target), least)
+	}
 	return trouble, transform.FillClaim(body, helperName(w.run.ID, item.Target), node, least)
 }
 
@@ -71,17 +74,25 @@ func (w *work) resumeFill(ctx context.Context, item *Item) (Reason, error) {
 	}
 	// Another restore that runs at the same time bears the same name and may
 	// have made it, from other data.
-	if text(found.Object, "spec", "dataSource", "name") != helperName(w.run.ID, item.Target) {
+	if !w.sourceIsOurs(item, found.Object) {
 		return Reason{Code: codeNoData, Warn: true, Message: "another restore created it at the same time: its data is not this recovery point's"}, nil
 	}
 	if bound(found.Object) {
 		return Reason{}, nil
 	}
 	_, trouble, err := w.fillPlace(ctx, item)
-	if err != nil || trouble.Code != "" {
+	if err != nil || trouble.Code != "" || item.Fill.Stream != "" {
 		return trouble, err
 	}
 	return Reason{}, w.makeHelpers(ctx, item)
+}
+
+// sourceIsOurs says whether a claim gets its data from this very operation.
+func (w *work) sourceIsOurs(item *Item, claim map[string]any) bool {
+	if item.Fill.Stream != "" {
+		return text(claim, "spec", "volumeName") == w.run.Loader.VolumeName(item.Target)
+	}
+	return text(claim, "spec", "dataSource", "name") == helperName(w.run.ID, item.Target)
 }
 
 func bound(claim map[string]any) bool { return text(claim, "status", "phase") == "Bound" }
@@ -110,7 +121,7 @@ func (w *work) awaitVolumes(ctx context.Context, items []*Item) error {
 	}
 	return w.each(ctx, waiting, func(ctx context.Context, item *Item) {
 		o := w.tally.get(item)
-		switch filled, err := w.awaitClaim(ctx, item); {
+		switch filled, err := w.fillClaim(ctx, item); {
 		case filled:
 			o.filled = true
 		case ctx.Err() != nil:
@@ -120,6 +131,25 @@ func (w *work) awaitVolumes(ctx context.Context, items []*Item) error {
 			o.reason = Reason{Code: codeVolumeFailed, Warn: true, Message: w.whyUnbound(ctx, item, err)}
 		}
 		w.tally.set(item, o)
+	})
+}
+
+// fillClaim brings the data of a claim, or waits until its driver has.
+func (w *work) fillClaim(ctx context.Context, item *Item) (bool, error) {
+	if item.Fill.Stream == "" {
+		return w.awaitClaim(ctx, item)
+	}
+	node, _, err := w.fillPlace(ctx, item)
+	if err != nil {
+		return false, err
+	}
+	err = w.run.Loader.Load(ctx, Load{Claim: item.Target, Volume: *item.Fill, Node: node}, func(p agentv1.Progress) { w.say.loaded(item, p) })
+	if err != nil {
+		return false, err
+	}
+	return w.until(ctx, w.patience.Volume, func(ctx context.Context) (bool, error) {
+		claim, err := w.cluster.get(ctx, item.Target, item.Resource)
+		return err == nil && bound(claim.Object), err
 	})
 }
 

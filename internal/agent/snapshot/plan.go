@@ -87,6 +87,7 @@ func describe(claim corev1.PersistentVolumeClaim, volume *corev1.PersistentVolum
 	v := agentv1.Volume{
 		Namespace:  claim.Namespace,
 		Claim:      claim.Name,
+		ClaimUID:   string(claim.UID),
 		VolumeMode: string(corev1.PersistentVolumeFilesystem),
 	}
 	if claim.Spec.VolumeMode != nil {
@@ -102,7 +103,7 @@ func describe(claim corev1.PersistentVolumeClaim, volume *corev1.PersistentVolum
 	capacity := volume.Spec.Capacity[corev1.ResourceStorage]
 	v.SizeBytes = capacity.Value()
 	if csi := volume.Spec.CSI; csi != nil {
-		v.Driver, v.FSType = csi.Driver, csi.FSType
+		v.Driver, v.FSType, v.VolumeHandle = csi.Driver, csi.FSType, csi.VolumeHandle
 	}
 	return v
 }

@@ -47,6 +47,20 @@ func FillClaim(body map[string]any, snapshot, node string, leastBytes int64) err
 	return nil
 }
 
+// BindClaim makes a claim wait for the named volume, which is made for it, and
+// large enough for it.
+func BindClaim(body map[string]any, volume string, leastBytes int64) error {
+	spec := child(body, "spec")
+	if spec == nil {
+		return fmt.Errorf("claim %q has no spec", text(body, "metadata", "name"))
+	}
+	spec["volumeName"] = volume
+	if err := growRequest(spec, leastBytes); err != nil {
+		return fmt.Errorf("claim %s: %w", text(body, "metadata", "name"), err)
+	}
+	return nil
+}
+
 // growRequest raises the requested size to at least leastBytes. Drivers round
 // up, so the source may be larger than what was asked for.
 func growRequest(spec map[string]any, leastBytes int64) error {

@@ -1,0 +1,144 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+	"holdfast.dev/holdfast/internal/agent/mover"
+	"holdfast.dev/holdfast/internal/agent/movers"
+	"holdfast.dev/holdfast/internal/clock"
+)
+
+// parallelMovers is how many mover pods of this cluster run at the same time,
+// over all operations.
+const parallelMovers = 4
+
+// moveAll moves the data of all volumes side by side. A volume whose data
+// cannot be read is left out, with the reason; anything else fails the run.
+func (v *vaulting) moveAll(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range v.items {
+		if v.items[i].volume.State != agentv1.VolumeProtected {
+			continue
+		}
+		group.Go(func() error { return v.move(ctx, i, &v.items[i]) })
+	}
+	return group.Wait()
+}
+
+// move reads one volume from a clone of its snapshot.
+func (v *vaulting) move(ctx context.Context, number int, item *vaultItem) error {
+	claim, err := v.clone(ctx, item.volume)
+	if err != nil {
+		return fmt.Errorf("clone the snapshot of %s/%s: %w", item.volume.Namespace, item.volume.Claim, err)
+	}
+	report, err := v.movers.Run(ctx, movers.Work{
+		Operation: v.operation, Name: claim, Claim: claim, Deadline: remaining(ctx, v.options.Clock),
+		Order: mover.Order{
+			Task: mover.Save, Repository: *v.grant.Target, RecoveryPoint: v.spec.RecoveryPointID,
+			Stream: streamName(item.volume), Device: movers.Device, Base: item.base, BytesPerSecond: v.spec.Limits.BytesPerSecond,
+		},
+	}, func(p agentv1.Progress) { v.bytes.report(number, p) })
+	var told *agentv1.Problem
+	if errors.As(err, &told) && told.Code == mover.CodeDevice {
+		item.leave(CodeVaultNoData, told.Message)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("copy the data of %s/%s: %w", item.volume.Namespace, item.volume.Claim, err)
+	}
+	item.stream = report.Stream
+	v.bytes.end(number, report)
+	v.options.Log.Info("volume copied", "operation", v.operation, "volume", item.volume.Namespace+"/"+item.volume.Claim,
+		"read", report.BytesRead, "stored", report.BytesStored, "how", report.How)
+	return nil
+}
+
+// clone makes a block claim in the extension's namespace from the snapshot of a
+// volume, whatever the volume's own mode: its blocks are wanted, not its files.
+func (v *vaulting) clone(ctx context.Context, source agentv1.Volume) (string, error) {
+	source.VolumeMode = "" // told, the provisioner would refuse another mode
+	name, err := v.snapshots().Import(ctx, source, v.options.Namespace, snapshotv1.VolumeSnapshotContentRetain)
+	if err != nil {
+		return "", err
+	}
+	group := snapshotv1.GroupName
+	claim := blockClaim(v.options.Namespace, movers.Name("save", v.operation, source.Namespace, source.Claim), v.operation,
+		source.StorageClass, max(source.SizeBytes, source.RestoreSizeBytes))
+	claim.Spec.DataSource = &corev1.TypedLocalObjectReference{APIGroup: &group, Kind: "VolumeSnapshot", Name: name}
+	if err := v.client.Create(ctx, claim); err != nil && !apierrors.IsAlreadyExists(err) {
+		return "", err
+	}
+	return claim.Name, nil
+}
+
+// blockClaim is a claim of a helper volume that a mover sees as a device.
+func blockClaim(namespace, name, operation, class string, size int64) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1alpha1.LabelOperation: operation}},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			VolumeMode:       new(corev1.PersistentVolumeBlock),
+			StorageClassName: &class,
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{
+				corev1.ResourceStorage: *resource.NewQuantity(size, resource.BinarySI)}},
+		},
+	}
+}
+
+// remaining is how much time the run has.
+func remaining(ctx context.Context, c clock.Clock) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return max(time.Minute, end.Sub(c.Now()))
+	}
+	return maxDuration
+}
+
+// tallied adds up what several movers report.
+type tallied struct {
+	journal *journal
+	mu      sync.Mutex
+	by      map[int]agentv1.Progress
+	new     int64
+}
+
+func (t *tallied) report(number int, p agentv1.Progress) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.by == nil {
+		t.by = map[int]agentv1.Progress{}
+	}
+	t.by[number] = p
+	var sum agentv1.Progress
+	for _, one := range t.by {
+		sum.BytesDone += one.BytesDone
+		sum.BytesTotal += one.BytesTotal
+	}
+	t.journal.report(sum)
+}
+
+func (t *tallied) end(number int, r mover.Report) {
+	t.report(number, agentv1.Progress{BytesDone: r.BytesRead, BytesTotal: r.BytesRead})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.new += r.BytesStored
+}
+
+func (t *tallied) stored() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.new
+}

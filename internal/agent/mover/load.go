@@ -1,0 +1,69 @@
+package mover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/repo"
+	"holdfast.dev/holdfast/internal/volume"
+)
+
+// load writes a stream onto the device, which is cleared before.
+func load(ctx context.Context, order Order, repository *repo.Repository, report func(agentv1.Progress)) (Report, error) {
+	stream, err := streamOf(ctx, order, repository)
+	if err != nil {
+		return Report{}, err
+	}
+	reader, err := repository.Volume(ctx, stream)
+	if err != nil {
+		return Report{}, err
+	}
+	target, err := volume.OpenTarget(order.Device, stream.Length, stream.BlockSize)
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: %w", errDevice, err)
+	}
+	written, err := fill(ctx, reader, target, report)
+	if err = errors.Join(err, target.Close()); err != nil {
+		return Report{}, err
+	}
+	return Report{BytesRead: written, How: fmt.Sprintf("%s of %s hold data.", volume.Bytes(written), volume.Bytes(stream.Length))}, nil
+}
+
+// fill clears the target and writes every block that holds data.
+func fill(ctx context.Context, reader *repo.VolumeReader, target *volume.Target, report func(agentv1.Progress)) (int64, error) {
+	if err := target.Clear(ctx); err != nil {
+		return 0, fmt.Errorf("%w: %w", errDevice, err)
+	}
+	var written atomic.Int64
+	err := reader.Restore(ctx, func(block repo.VolumeBlock) error {
+		if _, err := target.WriteAt(block.Data, block.Offset); err != nil {
+			return fmt.Errorf("%w: %w", errDevice, err)
+		}
+		report(agentv1.Progress{BytesDone: written.Add(int64(len(block.Data)))})
+		return nil
+	})
+	if err != nil {
+		return written.Load(), err
+	}
+	if err := target.Finish(ctx); err != nil {
+		return written.Load(), fmt.Errorf("%w: %w", errDevice, err)
+	}
+	return written.Load(), nil
+}
+
+// streamOf finds the stream of the order in the manifest.
+func streamOf(ctx context.Context, order Order, repository *repo.Repository) (repo.StreamRef, error) {
+	m, err := repository.Manifest(ctx, order.RecoveryPoint)
+	if err != nil {
+		return repo.StreamRef{}, err
+	}
+	for _, stream := range m.Streams {
+		if stream.Name == order.Stream && stream.Type == repo.TypeVolume {
+			return stream, nil
+		}
+	}
+	return repo.StreamRef{}, fmt.Errorf("recovery point %s has no volume %q: %w", order.RecoveryPoint, order.Stream, repo.ErrDamaged)
+}

@@ -1,0 +1,63 @@
+package movers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"holdfast.dev/holdfast/api/k8s/v1alpha1"
+)
+
+// Clean removes the Jobs, pods, orders and claims of an operation, and waits
+// until they are gone, so that the volumes of claims may be removed next. What
+// is not there is no error.
+func (m *Movers) Clean(ctx context.Context, operation string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		left, err := m.cleanOnce(ctx, operation)
+		if left == 0 && err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(m.poll()):
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("%d helper objects of %s are still there after %s", left, operation, patience), err)
+		}
+	}
+}
+
+// cleanOnce asks for the end of everything and counts what is left. A claim
+// goes only after the pods that use it.
+func (m *Movers) cleanOnce(ctx context.Context, operation string) (int, error) {
+	left := 0
+	var failed error
+	for _, list := range []client.ObjectList{&batchv1.JobList{}, &corev1.SecretList{}, &corev1.PersistentVolumeClaimList{}} {
+		err := m.Client.List(ctx, list, client.InNamespace(m.Namespace), client.MatchingLabels{v1alpha1.LabelOperation: operation})
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("list helper objects: %w", err))
+			continue
+		}
+		objects, err := meta.ExtractList(list)
+		failed = errors.Join(failed, err)
+		for _, o := range objects {
+			object, ok := o.(client.Object)
+			if !ok || object.GetName() == operation { // the run's own grant
+				continue
+			}
+			left++
+			if object.GetDeletionTimestamp() == nil {
+				err := m.Client.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationForeground))
+				failed = errors.Join(failed, client.IgnoreNotFound(err))
+			}
+		}
+	}
+	return left, failed
+}
