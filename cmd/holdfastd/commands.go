@@ -42,6 +42,9 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
 	f.StringVar(&o.TLSCA, "tls-ca", "", "file of the authority that clients trust the certificate by, when it is not a public one")
 	f.StringSliceVar(&o.StoreFolders, "store-folder", nil, "absolute folder below which storage accounts may have file:// stores")
+	f.StringVar(&o.VaultStore, "vault-store", "", "URL of the store of the vaults: file:///folder, https://account.host/container, s3://bucket or gs://bucket; without it a folder of the data directory")
+	f.StringVar(&o.VaultStoreAccount, "vault-store-account", "", "name of the vault store's account, or id of its access key")
+	f.StringVar(&o.VaultStoreKeyFile, "vault-store-key-file", "", "file of the vault store's key")
 	f.StringVar(&format, "log-format", "text", "text or json")
 	f.BoolVar(&verbose, "verbose", false, "log debug messages too")
 	return cmd

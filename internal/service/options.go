@@ -30,6 +30,10 @@ type Options struct {
 	// StoreFolders are the absolute folders below which storage accounts may
 	// have stores of their own.
 	StoreFolders []string
+	// VaultStore is where the vaults lie, as location.Location has it: the URL,
+	// and where it needs them the account and a file of its key; empty for a
+	// folder of the data directory. Clusters reach it through the gate only.
+	VaultStore, VaultStoreAccount, VaultStoreKeyFile string
 
 	Clock clock.Clock
 	Log   *slog.Logger

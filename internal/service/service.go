@@ -87,6 +87,15 @@ func (s *Service) wire(ctx context.Context) error {
 	tokens := enrolments{agentcert.Enrolments{Clock: s.Clock}}
 	secrets := keys.NewSealer(kek)
 	bell := &agentops.Bell{}
+	agents := registrar{s.store, authority, tokens, s.ca}
+	vaults, err := s.openVaults(ctx)
+	if err != nil {
+		return err
+	}
+	door, _, err := s.newGate(vaults, agents)
+	if err != nil {
+		return err
+	}
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
@@ -98,10 +107,7 @@ func (s *Service) wire(ctx context.Context) error {
 	if err := workflow.StartHousekeeping(ctx, s.store); err != nil {
 		return err
 	}
-	hub := agenthub.New(agenthub.Config{
-		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow,
-		Registrar: registrar{s.store, authority, tokens, s.ca},
-	})
+	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
 	api, err := s.api(ctx, root, tokens, secrets)
 	if err != nil {
 		return err
@@ -110,7 +116,7 @@ func (s *Service) wire(ctx context.Context) error {
 	s.services = []hosting.Service{
 		{Name: "job engine", Run: engine.Run},
 		hosting.HTTP("public API", s.public, s.publicTLS(), counted.count("public", health(s.store, api)), s.Log),
-		hosting.HTTP("agent API", s.agents, agenthub.TLS(s.get), counted.count("agent", hub), s.Log),
+		hosting.HTTP("agent API", s.agents, agenthub.TLS(s.get), counted.count("agent", door.Front(hub)), s.Log),
 	}
 	return s.addMetrics(counted)
 }
