@@ -157,6 +157,41 @@ func (s sparse) require(t fataler, r *repo.Repository, id string) {
 		t.Fatalf("blocks %v are missing of %d bytes", slices.Sorted(maps.Keys(want)), m.Streams[0].Length)
 	}
 	requireRestore(t, v, s.blocks)
+	s.requireMap(t, v)
+}
+
+// requireMap compares what the stream says of itself without reading blocks.
+func (s sparse) requireMap(t fataler, v *repo.VolumeReader) {
+	ctx, count, last := context.Background(), 0, int64(-1)
+	for r, err := range v.Stored(ctx) {
+		if err != nil || r.From <= last || r.To <= r.From {
+			t.Fatalf("%+v after block %d: %v", r, last, err)
+		}
+		for last = r.From; last < r.To; last++ {
+			if s.blocks[last] == nil {
+				t.Fatalf("block %d is said to be stored", last)
+			}
+			count++
+		}
+	}
+	if count != len(s.blocks) {
+		t.Fatalf("%d blocks are said to be stored of %d", count, len(s.blocks))
+	}
+	for _, block := range []int64{0, s.count() / 2, s.count() - 1} {
+		if s.length == 0 {
+			continue
+		}
+		is, other := make([]byte, s.size(block)), bytes.Repeat([]byte{200}, int(s.size(block)))
+		copy(is, s.blocks[block])
+		for _, c := range []struct {
+			content []byte
+			want    bool
+		}{{is, true}, {other, false}, {is[1:], false}} {
+			if got, err := v.Same(ctx, block, c.content); err != nil || got != c.want {
+				t.Fatalf("block %d: same is %v: %v", block, got, err)
+			}
+		}
+	}
 }
 
 func requireRestore(t fataler, v *repo.VolumeReader, blocks map[int64][]byte) {
@@ -215,7 +250,7 @@ func (r *reads) Get(ctx context.Context, name string, offset, length int64) (io.
 
 func TestAnIncrementCostsWhatChanged(t *testing.T) {
 	store := &reads{Store: &objstoretest.Memory{}}
-	const count = 70_000 // three levels
+	const count = 66_000 // three levels
 	model := written(t, store, point(1), count)
 	store.packs = 0
 	w := newWriter(t, open(t, store), point(2))

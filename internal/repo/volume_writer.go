@@ -20,6 +20,10 @@ const volumeFrame = 4 << 20
 // for the device's latency, however few cores there are.
 const minReads = 4
 
+// VolumeBlockSize is the size in bytes of a volume's blocks where nothing
+// demands another.
+const VolumeBlockSize = 256 << 10
+
 // VolumeShape is the shape of a volume stream.
 type VolumeShape struct {
 	Length    int64 // bytes

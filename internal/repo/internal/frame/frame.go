@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -43,7 +44,7 @@ type Codec struct {
 // NewCodec returns a codec.
 func NewCodec() (*Codec, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("zstd encoder: %w", err)
 	}
@@ -66,6 +67,7 @@ func (c *Codec) Encode(dst, content []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes of content, at most %d", ErrFrame, len(content), MaxPlain)
 	}
 	start := len(dst)
+	dst = slices.Grow(dst, Head+c.enc.MaxEncodedSize(len(content))) // growing while it compresses would leave garbage
 	dst = append(dst, methodZstd, 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(content)))
 	out := c.enc.EncodeAll(content, dst)
@@ -74,11 +76,11 @@ func (c *Codec) Encode(dst, content []byte) ([]byte, error) {
 		out[start] = methodRaw
 		return out, nil
 	}
-	plain, err := c.dec.DecodeAll(out[start+Head:], c.check[:0])
+	c.check = slices.Grow(c.check[:0], len(content))
+	plain, err := c.dec.DecodeAll(out[start+Head:], c.check)
 	if err != nil || !bytes.Equal(plain, content) {
 		return nil, ErrCompressor
 	}
-	c.check = plain
 	return out, nil
 }
 
