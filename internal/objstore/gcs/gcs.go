@@ -1,6 +1,5 @@
 // Package gcs keeps a bucket in Google Cloud Storage, over its JSON API. Its
-// six requests are made with net/http: the official client brings gRPC and
-// telemetry of its own, several times the size of all our stores together.
+// six requests are made with net/http; docs/adr has the reasons.
 package gcs
 
 import (
@@ -98,20 +97,17 @@ func (s *Store) Put(ctx context.Context, name string, r io.Reader, size int64) e
 		return err
 	}
 	doing, body := "write object "+name, overhttp.NewBody(r, size)
-	content := io.Reader(body)
+	content := io.NopCloser(body)
 	if size == 0 {
 		if err := body.Empty(); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		content = http.NoBody
+		content = http.NoBody // any other would be sent as of unknown length
 	}
 	// A generation of 0 means: only when there is none.
 	at := s.endpoint + "/upload" + s.path("/o") + "?" + url.Values{"uploadType": {"media"}, "name": {name}, "ifGenerationMatch": {"0"}, "fields": {"size"}}.Encode()
 	answer, err := s.send(ctx, doing, http.MethodPost, at, func(request *http.Request) { //nolint:bodyclose // stored does
-		request.Body, request.ContentLength = io.NopCloser(content), size
-		if size == 0 {
-			request.Body = http.NoBody
-		}
+		request.Body, request.ContentLength = content, size
 		request.Header.Set("Content-Type", "application/octet-stream")
 	})
 	if err != nil && body.Err() != nil {
