@@ -93,7 +93,7 @@ func (r *Repository) packs(ctx context.Context) (map[layout.ID]int64, error) {
 
 // condemned returns the packs that are about to be deleted.
 func (r *Repository) condemned(ctx context.Context) (map[layout.ID]bool, error) {
-	lists, err := r.condemnations(ctx)
+	lists, err := r.condemnations(ctx, nil)
 	packs := map[layout.ID]bool{}
 	for _, list := range lists {
 		for _, id := range list {

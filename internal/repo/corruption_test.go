@@ -116,6 +116,151 @@ func TestABackupStoresAgainWhatADamagedIndexHides(t *testing.T) {
 	}
 }
 
+// TestVerifyingAllListsWhoSuffers damages each object in each way, and expects
+// a report of that object and of those who need it, and the others restorable.
+func TestVerifyingAllListsWhoSuffers(t *testing.T) {
+	store, names := twoPoints(t)
+	spent(t, store)
+	names[""] = append(store.Names("writers/"), store.Names("condemned/")...)
+	for owner, objects := range names {
+		for _, name := range objects {
+			kind := name[:strings.IndexByte(name+"/", '/')]
+			other := name
+			if owner != "" {
+				of := names[point(3-int(owner[31]-'0'))]
+				other = of[slices.IndexFunc(of, func(n string) bool { return strings.HasPrefix(n, kind) })]
+			}
+			for how, damage := range damages {
+				if how == "swapped" && other == name {
+					continue
+				}
+				for i, data := range damage(store.Bytes(name), store.Bytes(other)) {
+					changed := store.Clone()
+					if data == nil {
+						_ = changed.Delete(t.Context(), name)
+					} else {
+						changed.Overwrite(name, data)
+					}
+					requireReported(t, changed, owner, kind, name, fmt.Sprintf("%s %s %d", name, how, i), data == nil)
+				}
+			}
+		}
+	}
+}
+
+// spent leaves an announcement of a recovery point that exists, and a
+// condemnation of a pack that is gone.
+func spent(t *testing.T, store *objstoretest.Memory) {
+	t.Helper()
+	r := open(t, store)
+	w := newWriter(t, r, point(1))
+	w.Close()
+	garbage := newWriter(t, r, point(9))
+	if _, err := writeStreams(garbage, records(5, 50)); err == nil {
+		err = garbage.Flush(t.Context())
+	}
+	garbage.Close()
+	stopped := objstoretest.Faulty(store, func(c objstoretest.Call) objstoretest.Fault {
+		if c.Op == "delete" && strings.HasPrefix(c.Name, "condemned/") {
+			return objstoretest.Fault{Before: errCrash}
+		}
+		return objstoretest.Fault{}
+	})
+	_, err := open(t, stopped).CollectGarbage(t.Context(), repo.GCOptions{Dead: func(string) bool { return true }})
+	if !errors.Is(err, errCrash) || len(store.Names("condemned/")) != 1 {
+		t.Fatalf("%v, condemned %q", err, store.Names("condemned/"))
+	}
+	newWriter(t, r, point(1)).Close()
+}
+
+func requireReported(t *testing.T, store *objstoretest.Memory, owner, kind, name, what string, deleted bool) {
+	t.Helper()
+	r := open(t, store)
+	report, err := r.VerifyPoints(t.Context(), repo.VerifyOptions{Share: 1})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	harmless := deleted && kind != "packs" && kind != "indexes" // a recovery point that is gone, or a document that is spent
+	found := slices.ContainsFunc(report.Findings, func(f repo.Finding) bool {
+		return f.Object == name && (errors.Is(f.Err, repo.ErrDamaged) || errors.Is(f.Err, repo.ErrVersion)) || deleted && kind == "indexes" && f.Object == ""
+	})
+	if found == harmless {
+		t.Errorf("%s: reported %+v", what, report.Findings)
+	}
+	for _, id := range report.Damaged() {
+		if id != owner {
+			t.Errorf("%s: %s is said to suffer", what, id)
+		}
+	}
+	for _, f := range report.Findings {
+		for _, a := range f.Affected {
+			if kind != "manifests" && (a.Stream == "" || (a.Stream == "volumes/data") != (a.Volume == "default/data")) {
+				t.Errorf("%s: affected %+v", what, a)
+			}
+		}
+	}
+	for n := 1; n <= 2; n++ {
+		_, err := readAll(t.Context(), r, point(n))
+		suffers := slices.Contains(report.Damaged(), point(n)) || deleted && kind == "manifests" && owner == point(n)
+		if (err != nil) != suffers {
+			t.Errorf("%s: recovery point %d suffers: %v, reading: %v", what, n, suffers, err)
+		}
+	}
+}
+
+func TestADamageOfSharedBlocksAffectsAllWhoShareThem(t *testing.T) {
+	store := &objstoretest.Memory{}
+	open(t, store)
+	for n := range 3 {
+		if err := wholeBackup(t.Context(), store, point(n), records(100+n*30, 500)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := wholeBackup(t.Context(), store, point(3), records(40, 300)); err != nil {
+		t.Fatal(err)
+	}
+	store.Overwrite("manifests/"+point(5), []byte("no manifest"))
+	first := store.Names("packs/")
+	for _, name := range first {
+		changed := store.Clone()
+		_ = changed.Delete(t.Context(), name)
+		report, err := open(t, changed).VerifyPoints(t.Context(), repo.VerifyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 4 {
+			_, err := readAll(t.Context(), open(t, changed), point(n))
+			if said := slices.Contains(report.Damaged(), point(n)); said != (err != nil) {
+				t.Errorf("without %s, recovery point %d is damaged: %v, reading: %v", name, n, said, err)
+			}
+		}
+		if !slices.Contains(report.Damaged(), point(5)) {
+			t.Error("a damaged manifest is not told")
+		}
+	}
+}
+
+func TestSamplingReadsAShareAndTheSameAgain(t *testing.T) {
+	store := &objstoretest.Memory{}
+	r := open(t, store)
+	if err := wholeBackup(t.Context(), store, point(1), records(4000, 4000)); err != nil {
+		t.Fatal(err)
+	}
+	var all []int64
+	for _, o := range []repo.VerifyOptions{{}, {Share: 0.3, Seed: 1}, {Share: 0.3, Seed: 1}, {Share: 0.3, Seed: 2}, {Share: 1}} {
+		told := 0
+		o.Progress = func(repo.VerifyReport) { told++ }
+		report, err := r.VerifyPoints(t.Context(), o)
+		if err != nil || len(report.Findings) != 0 || report.Points != 1 || told == 0 {
+			t.Fatalf("%+v, %v, told %d times", report, err, told)
+		}
+		all = append(all, report.Bytes)
+	}
+	if all[1] != all[2] || all[1] == all[3] || all[0] >= all[1] || all[1] >= all[4] {
+		t.Errorf("bytes read: %d", all)
+	}
+}
+
 func TestWrongKeyAndForeignObjects(t *testing.T) {
 	store := &objstoretest.Memory{}
 	if _, err := repo.Open(t.Context(), store, testKey); !errors.Is(err, repo.ErrNoRepository) {

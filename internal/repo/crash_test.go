@@ -78,7 +78,43 @@ func writeStreams(w *repo.Writer, content []repo.Record) (repo.Manifest, error) 
 		return repo.Manifest{}, err
 	}
 	volume, err := v.Close()
-	return repo.Manifest{Instance: "i", Streams: []repo.StreamRef{volume, objects}}, err
+	return repo.Manifest{Instance: "i", Streams: []repo.StreamRef{volume, objects},
+		Volumes: []repo.Volume{{Namespace: "default", Claim: "data", Protected: true, Stream: volume.Name}}}, err
+}
+
+// readAll reads all streams of a recovery point, and returns how many records
+// and blocks there are.
+func readAll(ctx context.Context, r *repo.Repository, id string) (n int, err error) {
+	m, err := r.Manifest(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range m.Streams {
+		if ref.Type == repo.TypeVolume {
+			v, err := r.Volume(ctx, ref)
+			if err != nil {
+				return n, err
+			}
+			for _, err := range v.Blocks(ctx) {
+				if err != nil {
+					return n, err
+				}
+				n++
+			}
+			continue
+		}
+		a, err := r.Archive(ctx, ref)
+		if err != nil {
+			return n, err
+		}
+		for _, err := range a.All(ctx) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
 }
 
 func TestACrashAtAnyCallLosesNothing(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -177,8 +178,8 @@ func (p *GCPlan) judge(v *view, id layout.ID, size int64, u use, candidate bool,
 
 // dooms returns the packs that would go.
 func (v *view) dooms(p GCPlan) map[layout.ID]bool {
-	doomed := map[layout.ID]bool{}
-	for id := range v.avoid {
+	doomed := maps.Clone(v.gone)
+	for id := range v.condemned {
 		doomed[id] = true
 	}
 	for _, list := range [][]GCPack{p.Delete, p.Rewrite} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"golang.org/x/sync/errgroup"
 
@@ -132,11 +133,15 @@ func (g *collection) execute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for id := range pending {
-		delete(v.avoid, id)
-		g.result.Pending = append(g.result.Pending, id.String())
+	doomed := maps.Clone(v.gone)
+	for id := range v.condemned {
+		if pending[id] {
+			g.result.Pending = append(g.result.Pending, id.String())
+		} else {
+			doomed[id] = true
+		}
 	}
-	if err := g.reindex(ctx, v); err != nil {
+	if err := g.reindex(ctx, v, v.chosen(doomed), doomed); err != nil {
 		return err
 	}
 	return g.remove(ctx, v, pending)
@@ -239,7 +244,7 @@ func (g *collection) carry(ctx context.Context, c *census, id layout.ID, w *Writ
 // that stays, in the order they lie in it.
 func (c *census) needed(ctx context.Context, id layout.ID) (names []seal.Name, err error) {
 	frames, err := c.view.repo.footer(ctx, id, c.view.packs[id])
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion) {
 		return c.indexed(id)
 	}
 	for _, f := range frames {

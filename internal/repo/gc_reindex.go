@@ -68,11 +68,10 @@ func (v *view) leftover() (ids []layout.ID) {
 	return ids
 }
 
-// reindex replaces segments by ones without the packs to avoid. Every other
+// reindex replaces the chosen segments by ones without the packs that go. Every other
 // pair of a block and a pack stays listed as long as the pack is there: somebody
 // may rely on this very place.
-func (g *collection) reindex(ctx context.Context, v *view) error {
-	chosen := v.chosen(v.avoid)
+func (g *collection) reindex(ctx context.Context, v *view, chosen []*segment, doomed map[layout.ID]bool) error {
 	var replaced []layout.ID
 	var sources []*segment
 	for _, s := range chosen {
@@ -84,7 +83,7 @@ func (g *collection) reindex(ctx context.Context, v *view) error {
 		}
 	}
 	if len(chosen) > 0 {
-		stored, err := v.merge(ctx, sources, replaced)
+		stored, err := v.merge(ctx, sources, replaced, doomed)
 		if err != nil {
 			return fmt.Errorf("merge index segments: %w", err)
 		}
@@ -102,14 +101,14 @@ func (g *collection) reindex(ctx context.Context, v *view) error {
 // merge stores the entries of segments as one, which replaces others. Names
 // have one place in a segment, so further places go into more of them, which are
 // stored before.
-func (v *view) merge(ctx context.Context, sources []*segment, replaced []layout.ID) (stored int64, err error) {
+func (v *view) merge(ctx context.Context, sources []*segment, replaced []layout.ID, doomed map[layout.ID]bool) (stored int64, err error) {
 	outs := &outputs{view: v}
 	defer outs.close()
 	for e, err := range mergedEntries(sources) {
 		if err != nil {
 			return 0, err
 		}
-		if !v.avoid[e.Place.Pack] {
+		if !doomed[e.Place.Pack] {
 			if err := outs.add(e); err != nil {
 				return 0, err
 			}

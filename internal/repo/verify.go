@@ -1,142 +1,227 @@
 package repo
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"strings"
 
 	"holdfast.dev/holdfast/internal/objstore"
-	"holdfast.dev/holdfast/internal/repo/internal/pack"
-	"holdfast.dev/holdfast/internal/repo/internal/page"
+	"holdfast.dev/holdfast/internal/repo/internal/manifest"
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
 	"holdfast.dev/holdfast/internal/repo/layout"
 )
 
-// maxDamages bounds what Verify reports.
-const maxDamages = 100
+// VerifyOptions say what is verified. The zero value is the structure of all
+// recovery points: everything but the content of blocks.
+type VerifyOptions struct {
+	Points []string // ids of recovery points; none means all
+	// Share is how much of the data is read and checked, from 0 to 1: that share
+	// of the frames, chosen at random by Seed. The same seed chooses the same.
+	Share float64
+	Seed  uint64
+	// Progress is told what was done so far, now and then, by one goroutine at a
+	// time; nil tells nobody.
+	Progress func(VerifyReport)
+}
+
+// VerifyReport is what verifying found.
+type VerifyReport struct {
+	Points   int   // recovery points verified
+	Blocks   int64 // blocks and pages looked at, each place once
+	Read     int64 // of these, blocks whose content was read and checked
+	Bytes    int64 // of content read
+	Findings []Finding
+	More     bool // there were more findings than are told
+}
+
+// Finding is an object that is damaged.
+type Finding struct {
+	Object string // its name; empty when a block is in no object that is known
+	Err    error  // a *Damage, or one that matches ErrVersion
+	// Affected says who cannot be restored because of it; nobody when all that is
+	// needed of the object is also somewhere else.
+	Affected []Affected
+}
+
+// Affected is a stream of a recovery point; Stream is empty for all of it.
+type Affected struct {
+	Point  string
+	Stream string
+	Volume string // claim as namespace/name, when the stream is a volume's
+}
+
+// Damaged lists the recovery points that cannot be restored completely.
+func (r *VerifyReport) Damaged() (points []string) {
+	seen := map[string]bool{}
+	for _, f := range r.Findings {
+		for _, a := range f.Affected {
+			if !seen[a.Point] {
+				seen[a.Point] = true
+				points = append(points, a.Point)
+			}
+		}
+	}
+	return points
+}
+
+// maxFindings bounds what a report tells, and what it tells of each finding.
+const maxFindings = 1000
 
 // Verify reads everything a recovery point consists of and checks it: the
 // manifest's signature and root, every page, every block against its name,
-// every record against its group, and the footer of every pack used. It goes
-// on after a damage, and returns all it found (at most 100) joined; each is a
+// every record against its group, and every place against the footer of its
+// pack. It goes on after a damage, and returns all it found joined; each is a
 // *Damage that says where.
 func (r *Repository) Verify(ctx context.Context, id string) error {
-	m, err := r.Manifest(ctx, id)
-	if err != nil {
+	if _, err := r.Manifest(ctx, id); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	own := *r // frames read earlier prove nothing about the store now
-	own.frames = newFrames(r.store, r.keys)
-	own.frames.packs = map[layout.ID]bool{}
-	v := verification{repo: &own, ctx: ctx}
-	for _, ref := range m.Streams {
-		v.stream(ref)
+	report, err := r.VerifyPoints(ctx, VerifyOptions{Points: []string{id}, Share: 1})
+	damages := []error{err}
+	for _, f := range report.Findings {
+		streams := map[string]bool{}
+		if len(f.Affected) == 0 && strings.HasPrefix(f.Object, layout.Packs) {
+			damages = append(damages, f.Err) // its blocks can be read, but it could not tell where they are
+		}
+		for _, a := range f.Affected {
+			if !streams[a.Stream] {
+				damages = append(damages, ofStream(a.Stream, f.Err))
+			}
+			streams[a.Stream] = true
+		}
 	}
-	v.packs()
-	return wrap(errors.Join(append(v.damages, v.stopped)...), "verify recovery point "+id)
+	return wrap(errors.Join(damages...), "verify recovery point "+id)
 }
 
-type verification struct {
-	repo    *Repository
-	ctx     context.Context
-	damages []error
-	stopped error // not a damage: the store failed, or the caller gave up
+// VerifyPoints checks recovery points, and the objects they rely on. Damage is
+// in the report; an error means that the store failed, or the caller gave up,
+// and that the report is not complete. Memory does not grow with the repository
+// but by three bits for each block of its index.
+func (r *Repository) VerifyPoints(ctx context.Context, options VerifyOptions) (VerifyReport, error) {
+	v := &inspection{options: options, found: map[string]*Finding{}, ok: marks{}, whole: marks{}}
+	err := v.run(ctx, r)
+	return v.report, wrap(err, "verify")
 }
 
-// found notes an error, and reports whether to go on.
-func (v *verification) found(err error) bool {
-	switch {
-	case err == nil:
-		return true
-	case errors.Is(err, ErrDamaged) && len(v.damages) < maxDamages:
-		v.damages = append(v.damages, err)
-		return true
+func (v *inspection) run(ctx context.Context, r *Repository) error {
+	var err error
+	if v.view, err = r.inspect(ctx, func(object string, err error) { v.noteAt(object, err, nil) }); err != nil {
+		return err
 	}
-	v.stopped = err
-	return false
+	defer v.view.close()
+	v.footers.repo = v.view.repo
+	if err := v.documents(ctx); err != nil {
+		return err
+	}
+	for _, s := range v.view.repo.places.order {
+		if s.broken != nil {
+			v.noteAt(layout.Index(s.id), s.broken, nil)
+		} else if err := s.torn(); err != nil {
+			v.note(err, nil)
+		}
+	}
+	if err := v.points(ctx); err != nil {
+		return err
+	}
+	for _, f := range v.order {
+		v.report.Findings = append(v.report.Findings, *f)
+	}
+	return nil
 }
 
-// checked is what was found of one group, block or pack.
-type checked struct{ err error }
+// points verifies those asked for, or all.
+func (v *inspection) points(ctx context.Context) error {
+	unreadable := func(id string, err error) error {
+		if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) {
+			return err
+		}
+		v.report.Points++
+		v.noteAt(layout.Manifests+id, err, &Affected{Point: id})
+		return nil
+	}
+	each := func(m Manifest) error { return v.point(ctx, m) }
+	if len(v.options.Points) == 0 {
+		return v.view.repo.points(ctx, each, unreadable)
+	}
+	for _, id := range v.options.Points {
+		m, err := v.view.repo.Manifest(ctx, id)
+		if err == nil {
+			err = each(m)
+		} else {
+			err = unreadable(id, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-func (v *verification) stream(ref StreamRef) {
-	root, err := ref.RootName()
-	if err != nil || v.stopped != nil || root.IsHole() {
-		v.found(ofStream(ref.Name, err))
+// documents checks the announcements; condemnations were checked when read.
+func (v *inspection) documents(ctx context.Context) error {
+	repo := v.view.repo
+	for info, err := range repo.store.List(ctx, layout.Writers) {
+		if err != nil {
+			return fmt.Errorf("list announcements: %w", err)
+		}
+		id, err := layout.Parse(layout.Writers, info.Name)
+		if err != nil {
+			continue // not an object of the format
+		}
+		data, err := readObject(ctx, repo.store, info.Name, manifest.MaxDocument)
+		if errors.Is(err, objstore.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			_, err = manifest.DecodeDocument(repo.keys, seal.Writer, repo.id, id, data)
+		}
+		if err = located(info.Name, err); errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion) {
+			v.noteAt(info.Name, err, nil)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note enters a damage, and who suffers from it.
+func (v *inspection) note(err error, who *Affected) {
+	object := ""
+	if d, ok := errors.AsType[*Damage](err); ok && strings.Contains(d.Object, "/") {
+		object = d.Object
+	}
+	v.noteAt(object, err, who)
+}
+
+func (v *inspection) noteAt(object string, err error, who *Affected) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f := v.found[object]
+	if f == nil {
+		if len(v.order) == maxFindings {
+			v.report.More = true
+			return
+		}
+		f = &Finding{Object: object, Err: err}
+		v.found[object] = f
+		v.order = append(v.order, f)
+	}
+	if who == nil {
 		return
 	}
-	list := v.archive
-	if ref.Type == TypeVolume {
-		list = v.volume
-	}
-	for c, err := range ahead(v.ctx, list(ref, root)) {
-		if !v.found(ofStream(ref.Name, cmp.Or(err, c.err))) {
+	v.hurt = true
+	for _, a := range f.Affected {
+		if a == *who {
 			return
 		}
 	}
-}
-
-type lister func(ctx context.Context, hand func(func() (checked, error)) bool)
-
-// archive checks every group.
-func (v *verification) archive(ref StreamRef, root seal.Name) lister {
-	a := &ArchiveReader{repo: v.repo, ref: ref, root: root}
-	return func(ctx context.Context, hand func(func() (checked, error)) bool) {
-		a.walk(ctx, a.top(), ref.Levels-1, "", func(at visit, err error) bool {
-			return hand(func() (checked, error) {
-				if err == nil {
-					_, err = a.fetch(ctx, at)
-				}
-				return checked{err}, nil
-			})
-		})
+	if len(f.Affected) == maxFindings {
+		v.report.More = true
+		return
 	}
-}
-
-// volume checks every block, each in its place.
-func (v *verification) volume(ref StreamRef, root seal.Name) lister {
-	r := &VolumeReader{repo: v.repo, ref: ref, root: root, shape: page.Geometry{Length: ref.Length, BlockSize: ref.BlockSize}}
-	return func(ctx context.Context, hand func(func() (checked, error)) bool) {
-		r.walk(ctx, root, ref.Levels-1, 0, func(at place, err error) bool {
-			return hand(func() (checked, error) {
-				if err == nil {
-					_, err = r.fetch(ctx, at)
-				}
-				return checked{err}, nil
-			})
-		})
-	}
-}
-
-// packs checks that the packs used can tell themselves what is in them, so
-// that a lost index could be rebuilt.
-func (v *verification) packs() {
-	ids := slices.SortedFunc(maps.Keys(v.repo.frames.packs), func(a, b layout.ID) int { return bytes.Compare(a[:], b[:]) })
-	for c, err := range ahead(v.ctx, func(ctx context.Context, hand func(func() (checked, error)) bool) {
-		for _, id := range ids {
-			if v.stopped != nil || !hand(func() (checked, error) { return checked{v.repo.packFooter(ctx, id)}, nil }) {
-				return
-			}
-		}
-	}) {
-		if !v.found(cmp.Or(err, c.err)) {
-			return
-		}
-	}
-}
-
-func (r *Repository) packFooter(ctx context.Context, id layout.ID) error {
-	name := layout.Pack(id)
-	info, err := r.store.Stat(ctx, name)
-	if err == nil {
-		_, err = pack.ReadFooter(objectAt{ctx, r.store, name}, info.Size, r.keys, id)
-	}
-	return missing(name, err)
+	f.Affected = append(f.Affected, *who)
 }
 
 // objectAt reads ranges of an object.

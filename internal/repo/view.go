@@ -26,16 +26,24 @@ type view struct {
 	packs     map[layout.ID]int64
 	indexed   map[layout.ID]bool // packs that a segment speaks of
 	segments  map[layout.ID]int64
-	avoid     map[layout.ID]bool // packs that are condemned or not there
-	gone      map[layout.ID]bool // packs that are not there, or not of their size
+	gone      map[layout.ID]bool // packs in the index that are not there
+	odd       map[layout.ID]bool // packs that have not the size the index says
+	avoid     map[layout.ID]bool // all these, and those condemned: not to be relied upon
 	local     map[layout.ID]bool // segments made here, of packs that are in none that is stored
-	damages   []*Damage          // of packs whose footer cannot be read
+	note      func(object string, err error)
+	damages   []*Damage // of packs whose footer cannot be read
 }
 
 // look finds out what there is. The order matters: see unwanted.
 func (r *Repository) look(ctx context.Context) (*view, error) {
+	return r.inspect(ctx, nil)
+}
+
+// inspect is look, and goes on behind condemnations that are damaged when
+// somebody notes them.
+func (r *Repository) inspect(ctx context.Context, note func(object string, err error)) (*view, error) {
 	own := &Repository{store: r.store, id: r.id, keys: r.keys, places: newPlaces(r.store, r.keys), frames: newFrames(r.store, r.keys)}
-	v := &view{repo: own, local: map[layout.ID]bool{}}
+	v := &view{repo: own, note: note, local: map[layout.ID]bool{}}
 	if err := v.refresh(ctx); err != nil {
 		v.close()
 		return nil, err
@@ -46,7 +54,7 @@ func (r *Repository) look(ctx context.Context) (*view, error) {
 func (v *view) close() { _ = v.repo.places.close() } // nothing is written
 
 func (v *view) refresh(ctx context.Context) (err error) {
-	if v.lists, err = v.repo.condemnations(ctx); err != nil {
+	if v.lists, err = v.repo.condemnations(ctx, v.note); err != nil {
 		return err
 	}
 	if v.segments, err = v.repo.places.list(ctx); err != nil {
@@ -59,6 +67,7 @@ func (v *view) refresh(ctx context.Context) (err error) {
 		return err
 	}
 	v.condemned, v.avoid, v.gone, v.indexed = map[layout.ID]bool{}, map[layout.ID]bool{}, map[layout.ID]bool{}, map[layout.ID]bool{}
+	v.odd = map[layout.ID]bool{}
 	for _, list := range v.lists {
 		for _, id := range list {
 			v.condemned[id], v.avoid[id] = true, true
@@ -66,8 +75,11 @@ func (v *view) refresh(ctx context.Context) (err error) {
 	}
 	for _, one := range v.repo.places.packs() {
 		v.indexed[one.ID] = true
-		if size, there := v.packs[one.ID]; !there || one.Size != 0 && int64(one.Size) != size {
+		size, there := v.packs[one.ID]
+		if !there {
 			v.gone[one.ID], v.avoid[one.ID] = true, true
+		} else if one.Size != 0 && int64(one.Size) != size {
+			v.odd[one.ID], v.avoid[one.ID] = true, true
 		}
 	}
 	return nil
@@ -119,7 +131,10 @@ func (v *view) adopt(ctx context.Context, ids []layout.ID) error {
 	entries := 0
 	for i, id := range ids {
 		frames, err := v.repo.footer(ctx, id, v.packs[id])
-		if d, ok := errors.AsType[*Damage](err); ok {
+		if d, ok := errors.AsType[*Damage](err); ok || errors.Is(err, ErrVersion) {
+			if !ok {
+				d = &Damage{Object: layout.Pack(id), Err: err}
+			}
 			v.damages = append(v.damages, d)
 			delete(v.indexed, id) // an index that is left may not know all of it
 		} else if err != nil {
@@ -220,7 +235,7 @@ func (r *Repository) points(ctx context.Context, each func(Manifest) error, dama
 }
 
 // condemnations reads the lists of packs that are about to be deleted.
-func (r *Repository) condemnations(ctx context.Context) (map[layout.ID][]layout.ID, error) {
+func (r *Repository) condemnations(ctx context.Context, note func(object string, err error)) (map[layout.ID][]layout.ID, error) {
 	lists := map[layout.ID][]layout.ID{}
 	for info, err := range r.store.List(ctx, layout.Condemneds) {
 		if err != nil {
@@ -238,8 +253,12 @@ func (r *Repository) condemnations(ctx context.Context) (map[layout.ID][]layout.
 		if err == nil {
 			err = r.condemn(packs, id, data)
 		}
+		if err = located(info.Name, err); note != nil && (errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion)) {
+			note(info.Name, err)
+			continue
+		}
 		if err != nil {
-			return nil, located(info.Name, err)
+			return nil, err
 		}
 		lists[id] = slices.Collect(maps.Keys(packs))
 	}
