@@ -16,7 +16,7 @@ parts() (
 	HOST_ADDRESS=$(devcluster host-address --name parts)
 	export KUBECONFIG HOST_ADDRESS
 	# The last one takes the definitions out again.
-	go test -count=1 -p 1 -parallel 6 -tags e2e -timeout 20m ./test/e2e/controller ./test/e2e/restore ./internal/connect
+	go test -count=1 -p 1 -parallel 6 -tags e2e -timeout 20m ./test/e2e/controller ./test/e2e/restore ./test/e2e/changed ./internal/connect
 )
 
 # The packages that the clusters need are installed by the first, not by both.

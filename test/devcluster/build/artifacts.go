@@ -56,6 +56,7 @@ func Programs() []Program {
 		versioned("csi-resizer", "modules/resizer", "github.com/kubernetes-csi/external-resizer/v2/cmd", resizerVersion),
 		versioned("csi-provisioner", "modules/provisioner", "github.com/kubernetes-csi/external-provisioner/v6/cmd", provisionerVersion),
 		{Name: "loop-csi", Module: ".", Package: "./cmd/loop-csi", Sources: []string{"cmd/loop-csi", "csi", "loopdev"}},
+		{Name: "snapshot-metadata", Module: ".", Package: "./cmd/snapshot-metadata", Sources: []string{"cmd/snapshot-metadata", "sidecar", "sidecar/schema", "kubeapi"}},
 		{Name: "pause", Module: ".", Package: "./cmd/pause", Sources: []string{"cmd/pause"}},
 	}
 }

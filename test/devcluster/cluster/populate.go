@@ -128,7 +128,7 @@ func (c *Cluster) applyAll(ctx context.Context, api *kubeapi.Client, crds string
 		return err
 	}
 	first := [][]byte{definitions}
-	for _, name := range []string{"dns.yaml", "storage.yaml"} {
+	for _, name := range []string{"dns.yaml", "storage.yaml", "snapshotmetadata.yaml"} {
 		text, err := manifests.ReadFile("manifests/" + name)
 		if err != nil {
 			return err

@@ -1,6 +1,8 @@
 package csi
 
 import (
+	"strings"
+
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -57,6 +59,9 @@ func (d *Driver) snapshotFor(id string, offset int64) (Record, error) {
 		return Record{}, invalid("which snapshot?")
 	}
 	snapshot, err := d.store.Get(id)
+	if err == nil && !strings.HasPrefix(id, snapshotPrefix) { // a volume, perhaps cloned from the same one
+		err = status.Errorf(codes.NotFound, "%s is not a snapshot", id)
+	}
 	if err != nil {
 		return snapshot, err
 	}

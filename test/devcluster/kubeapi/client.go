@@ -3,6 +3,7 @@
 package kubeapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,29 +39,65 @@ func New(pkiDir, server string) (*Client, error) {
 	return &Client{http: &http.Client{Transport: transport, Timeout: 5 * time.Second}, server: server}, nil
 }
 
+// StatusError is an answer that is none of success.
+type StatusError struct {
+	Request string
+	Code    int    // HTTP status
+	Text    string // what the server said
+}
+
+// Error tells the request and the answer.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%s: %d %s: %s", e.Request, e.Code, http.StatusText(e.Code), e.Text)
+}
+
 // Get fetches path and decodes its JSON into answer, which may be nil. Any
-// status but 200 is an error.
+// status but 2xx is a StatusError.
 func (c *Client) Get(ctx context.Context, path string, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
+	return c.do(ctx, http.MethodGet, path, "", nil, answer)
+}
+
+// Post sends body as JSON and decodes what was made of it into answer.
+func (c *Client) Post(ctx context.Context, path string, body, answer any) error {
+	return c.do(ctx, http.MethodPost, path, "application/json", body, answer)
+}
+
+// Apply makes the object at path what body says, whether it exists or not.
+func (c *Client) Apply(ctx context.Context, path string, body any) error {
+	return c.do(ctx, http.MethodPatch, path+"?fieldManager=devcluster&force=true", "application/apply-patch+yaml", body, nil)
+}
+
+func (c *Client) do(ctx context.Context, method, path, contentType string, body, answer any) error {
+	var content []byte
+	if body != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(content))
 	if err != nil {
 		return err
+	}
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", path, response.Status)
+	if response.StatusCode/100 != 2 {
+		return &StatusError{Request: method + " " + path, Code: response.StatusCode, Text: string(text[:min(len(text), 300)])}
 	}
 	if answer == nil {
 		return nil
 	}
-	return json.Unmarshal(body, answer)
+	return json.Unmarshal(text, answer)
 }
 
 // Wait repeats check every 100 ms until it returns nil. When ctx ends first,

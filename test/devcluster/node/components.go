@@ -25,7 +25,8 @@ func (c Config) components(api *kubeapi.Client) []Component {
 	ready := answers(api, "/readyz")
 	all := c.controlPlane(ready)
 	all = append(all, c.nodeAgents(ready, answers(api, "/api/v1/nodes/"+c.NodeName()))...)
-	return append(all, c.storage(ready, snapshotsServed(api))...)
+	all = append(all, c.storage(ready, snapshotsServed(api))...)
+	return append(all, c.snapshotMetadata(ready, answers(api, metadataAPI)))
 }
 
 func (c Config) controlPlane(ready gate) []Component {
@@ -103,6 +104,15 @@ func (c Config) storage(ready, snapshots gate) []Component {
 				Args: sidecar("csi-provisioner", "--csi-address="+socket, "--default-fstype=ext4", "--extra-create-metadata")})
 	}
 	return all
+}
+
+// snapshotMetadata tells pods which blocks of the driver's snapshots are
+// allocated or changed. Pods reach the node's address.
+func (c Config) snapshotMetadata(ready, defined gate) Component {
+	return Component{Name: "csi-snapshot-metadata", After: []gate{ready, defined, listening(driverSocket(Driver))},
+		Args: []string{home + "/bin/snapshot-metadata", "--driver=" + Driver, "--csi-address=" + driverSocket(Driver),
+			"--pki=" + filepath.Join(home, "pki"), "--api=" + c.Plan.APIServer(),
+			fmt.Sprintf("--listen=%s:%d", c.Plan.NodeAddress(), metadataPort)}}
 }
 
 // sidecar is the command of a storage controller. The stock ones wait up to

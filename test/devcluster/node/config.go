@@ -25,6 +25,8 @@ const (
 	poolImage    = "pool.img"
 	poolFolder   = "/run/pool"
 	snapshotAPI  = "/apis/snapshot.storage.k8s.io/v1"
+	metadataAPI  = "/apis/cbt.storage.k8s.io/v1beta1/snapshotmetadataservices"
+	metadataPort = 6500 // on the node's address
 	adminAccess  = home + "/pki/admin.kubeconfig"
 	hyperkube    = home + "/bin/hyperkube"
 	localEtcd    = "http://127.0.0.1:2379"

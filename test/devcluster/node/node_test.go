@@ -77,7 +77,7 @@ func TestComponentsHaveNamesOfTheirOwn(t *testing.T) {
 		}
 		seen[component.Name] = true
 	}
-	if len(seen) != 14 {
+	if len(seen) != 15 {
 		t.Errorf("%d components: %v", len(seen), seen)
 	}
 }
