@@ -42,9 +42,10 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
 	f.StringVar(&o.TLSCA, "tls-ca", "", "file of the authority that clients trust the certificate by, when it is not a public one")
 	f.StringSliceVar(&o.StoreFolders, "store-folder", nil, "absolute folder below which storage accounts may have file:// stores")
-	f.StringVar(&o.VaultStore, "vault-store", "", "URL of the store of the vaults: file:///folder, https://account.host/container, s3://bucket or gs://bucket; without it a folder of the data directory")
-	f.StringVar(&o.VaultStoreAccount, "vault-store-account", "", "name of the vault store's account, or id of its access key")
-	f.StringVar(&o.VaultStoreKeyFile, "vault-store-key-file", "", "file of the vault store's key")
+	vaultStoreFlags(cmd, &o)
+	f.Int64Var(&o.VaultLimits.VolumeBytes, "vault-volume-limit", 0, "bytes of the largest volume that is copied into a vault; 0 is no limit")
+	f.IntVar(&o.VaultLimits.Volumes, "vault-volumes", 0, "most volumes of one recovery point that are copied into a vault; 0 is no limit")
+	f.Int64Var(&o.VaultLimits.BytesPerSecond, "vault-rate", 0, "bytes per second that each mover may send into a vault; 0 is no limit")
 	f.StringVar(&format, "log-format", "text", "text or json")
 	f.BoolVar(&verbose, "verbose", false, "log debug messages too")
 	return cmd
@@ -64,7 +65,7 @@ func checkCommand() *cobra.Command {
 	o := service.Options{Clock: clock.System{}}
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check the database, the keys, the certificates and the stores", Args: cobra.NoArgs,
-		Long: "Check the database, the keys, the certificates and the stores. It changes nothing and may run beside the service. The exit code is 1 when there is a problem.",
+		Long: "Check the database, the keys, the certificates and the stores. It may run beside the service. It changes nothing, but for small objects that it writes into the store of the vaults and deletes again. The exit code is 1 when there is a problem.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return report(cmd.OutOrStdout(), service.Check(cmd.Context(), o))
 		},
@@ -72,7 +73,18 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
 	cmd.Flags().StringVar(&o.TLSCert, "tls-cert", "", "file of the certificate chain, when the service is given one")
 	cmd.Flags().StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
+	vaultStoreFlags(cmd, &o)
 	return cmd
+}
+
+// vaultStoreFlags are the same wherever the store of the vaults is opened. A key
+// in the environment does not show in the list of processes.
+func vaultStoreFlags(cmd *cobra.Command, o *service.Options) {
+	f := cmd.Flags()
+	o.VaultStoreKey = os.Getenv("HOLDFAST_VAULT_STORE_KEY")
+	f.StringVar(&o.VaultStore, "vault-store", "", "URL of the store of the vaults: file:///folder, https://account.host/container, s3://bucket or gs://bucket; without it a folder of the data directory")
+	f.StringVar(&o.VaultStoreAccount, "vault-store-account", "", "name of the vault store's account, or id of its access key")
+	f.StringVar(&o.VaultStoreKeyFile, "vault-store-key-file", "", "file of the vault store's key (or $HOLDFAST_VAULT_STORE_KEY)")
 }
 
 // report prints findings as a table and fails when there is a problem.

@@ -144,6 +144,11 @@ func GiveUp(tx catalog.Tx, now time.Time, id string, problem agentv1.Problem) er
 	return end(tx, now, o, agentv1.FinishRequest{Outcome: agentv1.OutcomeFailed, Problem: &problem})
 }
 
+// GivenUp says whether the service ended the operation, and not its worker.
+func (o Operation) GivenUp() bool {
+	return o.State == Finished && o.Outcome == agentv1.OutcomeFailed && o.LeaseHash == ""
+}
+
 // Remove forgets an operation; an unknown one is no error.
 func Remove(tx catalog.Tx, id string) error {
 	if err := tx.Delete(Kind, id, ""); err != nil && !errors.Is(err, catalog.ErrNotFound) {

@@ -60,13 +60,13 @@ const (
 	CodeTooManyInstances          Code = "UserErrorMaxInstancesPerVaultReached"
 	CodeSoftDeleteAlwaysOn        Code = "BMSUserErrorDisablingSoftDeleteStateNotAllowed"
 	CodeIrreversible              Code = "UserErrorIrreversibleSettingCannotBeChanged"
-	CodeVaultTierUnsupported      Code = "DppUserErrorVaultTierPolicyNotSupported"
 	CodeNotSupported              Code = "UserErrorFeatureNotSupported"
 	CodeDependentResources        Code = "UserErrorResourceInUse"
 	CodeExtensionAlreadyInstalled Code = "UserErrorExtensionAlreadyInstalled"
 	CodeLocationFixed             Code = "InvalidResourceLocation"
 	CodeAccountTaken              Code = "StorageAccountAlreadyTaken"
 	CodeFolderNotAllowed          Code = "UserErrorStoreFolderNotAllowed"
+	CodeVaultStoreUnreachable     Code = "UserErrorVaultStoreUnreachable"
 	CodeInternal                  Code = "InternalServerError"
 )
 
@@ -74,6 +74,8 @@ const (
 const (
 	CodeGenericWarning Code = "KubernetesBackupGenericWarning"
 	CodeHookFailed     Code = "UserErrorHookExecutionFailed"
+	// The recovery point can be restored from the operational tier only.
+	CodeVaultCopyMissing Code = "UserErrorVaultCopyMissing"
 )
 
 // codeFacts is what is known of a code apart from the message.
@@ -132,15 +134,17 @@ var codes = map[Code]codeFacts{
 	CodeTooManyInstances:          act("Use another vault; a vault holds at most 5,000 backup instances."),
 	CodeSoftDeleteAlwaysOn:        act("Keep soft delete as it is; AlwaysOn cannot be taken back."),
 	CodeIrreversible:              act("Keep the setting; it cannot be taken back."),
-	CodeVaultTierUnsupported:      act("Remove the rule that keeps recovery points in the vault tier."),
 	CodeNotSupported:              act("Leave the feature out of the request."),
 	CodeDependentResources:        act("Delete what uses the resource first."),
 	CodeExtensionAlreadyInstalled: act("Use the extension that is installed, or delete it first."),
 	CodeLocationFixed:             act("Keep the location, or delete the resource and create it again."),
 	CodeAccountTaken:              act("Choose another name; names of storage accounts are unique in the service."),
 	CodeFolderNotAllowed:          act("Use a folder that the operator of the service allows for stores."),
+	CodeVaultStoreUnreachable:     later("Run holdfastd check; it says what is wrong with the store of the vaults."),
 	CodeInternal:                  later("Try again; when it happens again, read the service's log."),
 
 	CodeGenericWarning: act("Read the reason, mend it, and apply or back up the object again."),
 	CodeHookFailed:     act("Mend the hook's command and try again."),
+
+	CodeVaultCopyMissing: later("Back up again with the same retention rule."),
 }

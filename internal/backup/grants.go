@@ -13,9 +13,20 @@ type Grant struct {
 
 const containerActions = "Microsoft.Storage/storageAccounts/blobServices/containers/"
 
-// BackupGrants returns the rights that operational backups of an instance
-// need. Resources that do not exist, which Preflight reports, are left out.
+// BackupGrants returns the rights that backups of an instance need: those of the
+// operational tier, and more when its policy uses the vault tier.
 func BackupGrants(i *Instance, f Facts) []Grant {
+	grants := OperationalGrants(i, f)
+	if principal := f.vaultPrincipal(i); principal != "" && f.Policy != nil && f.Policy.UsesVaultTier() {
+		grants = append(grants, vaultTierGrants(f, principal, i.SnapshotGroupID)...)
+	}
+	return grants
+}
+
+// OperationalGrants returns the rights that backups to and restores from the
+// operational tier need. Resources that do not exist, which Preflight reports,
+// are left out.
+func OperationalGrants(i *Instance, f Facts) []Grant {
 	var grants []Grant
 	if principal := f.vaultPrincipal(i); principal != "" {
 		grants = append(grants, vaultGrants(f.Vault, principal, i.Datasource.ID, i.SnapshotGroupID)...)
@@ -27,6 +38,16 @@ func BackupGrants(i *Instance, f Facts) []Grant {
 		grants = append(grants, extensionGrants(f.Extension, f.Account.ID)...)
 	}
 	return grants
+}
+
+// VaultRestoreGrants returns the rights that a restore from the vault needs; the
+// cluster of the instance is the target.
+func VaultRestoreGrants(i *Instance, f Facts) []Grant {
+	principal := f.vaultPrincipal(i)
+	if principal == "" {
+		return nil
+	}
+	return []Grant{readsCluster(f.Vault, principal, i.Datasource.ID)}
 }
 
 // vaultPrincipal is the identity the vault works with for the instance; empty
@@ -45,13 +66,30 @@ func (f Facts) vaultPrincipal(i *Instance) string {
 }
 
 func vaultGrants(v *Vault, principal, clusterID, groupID string) []Grant {
-	holder := "the identity of vault " + v.Name()
 	return []Grant{
-		{Holder: holder, PrincipalID: principal, Scope: clusterID, Role: "Reader",
-			Action: "Microsoft.KubernetesConfiguration/extensions/read", Code: CodeListExtensions},
-		{Holder: holder, PrincipalID: principal, Scope: groupID, Role: "Reader",
+		readsCluster(v, principal, clusterID),
+		{Holder: identityOf(v), PrincipalID: principal, Scope: groupID, Role: "Reader",
 			Action: "Microsoft.Resources/subscriptions/resourceGroups/read", Code: CodeVaultMissingRole},
 	}
+}
+
+func readsCluster(v *Vault, principal, clusterID string) Grant {
+	return Grant{Holder: identityOf(v), PrincipalID: principal, Scope: clusterID, Role: "Reader",
+		Action: "Microsoft.KubernetesConfiguration/extensions/read", Code: CodeListExtensions}
+}
+
+func identityOf(v *Vault) string { return "the identity of vault " + v.Name() }
+
+// vaultTierGrants let the vault read what it copies: the snapshots of volumes,
+// and the operational repository.
+func vaultTierGrants(f Facts, principal, groupID string) []Grant {
+	grants := []Grant{{Holder: identityOf(f.Vault), PrincipalID: principal, Scope: groupID, Role: "Disk Snapshot Contributor",
+		Action: "Microsoft.Compute/snapshots/beginGetAccess/action", Code: CodeVaultMissingRole}}
+	if f.Account == nil {
+		return grants
+	}
+	return append(grants, Grant{Holder: identityOf(f.Vault), PrincipalID: principal, Scope: f.Account.ID, Role: "Storage Blob Data Reader",
+		Action: containerActions + "blobs/read", Data: true, Code: CodeVaultMissingRole})
 }
 
 func clusterGrants(c *Cluster, groupID string) []Grant {

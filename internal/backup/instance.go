@@ -171,6 +171,8 @@ func isVaultID(id string) bool { return hasType(id, "Microsoft.DataProtection/ba
 
 func isGroupID(id string) bool { return hasType(id, resourceid.TypeResourceGroup) }
 
+func isAccountID(id string) bool { return hasType(id, "Microsoft.Storage/storageAccounts") }
+
 func hasType(id, name string) bool {
 	parsed, err := resourceid.Parse(id)
 	return err == nil && parsed.HasType(name)

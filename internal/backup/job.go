@@ -28,6 +28,7 @@ type Job struct {
 	RecoveryPointAt time.Time       `json:"recoveryPointAt,omitzero"`
 	Restore         *RestoreRequest `json:"restore,omitempty"`
 	Progress        Progress        `json:"progress,omitzero"`
+	Vaulting        *Vaulting       `json:"vaulting,omitempty"` // set in the second half of a backup that is vaulted
 	Tasks           []Task          `json:"tasks,omitempty"`
 	Warnings        []Warning       `json:"warnings,omitempty"`
 	Problem         *Problem        `json:"problem,omitempty"` // when failed
@@ -42,8 +43,11 @@ type Job struct {
 // Work is what carries the job out.
 func (j *Job) Work() Work {
 	kind := WorkBackup
-	if j.Kind == JobRestore {
+	switch {
+	case j.Kind == JobRestore:
 		kind = WorkRestore
+	case j.Vaulting != nil:
+		kind = WorkVault
 	}
 	return Work{Kind: kind, Subject: j.ID, OperationID: j.OperationID}
 }
@@ -86,6 +90,7 @@ type Progress struct {
 type Task struct {
 	Name   string    `json:"name"` // such as "Trigger Backup"
 	Status JobStatus `json:"status"`
+	Bytes  int64     `json:"bytes,omitempty"` // moved, once it is over; the last task's are the job's Progress
 }
 
 // Complete ends the job well; with warnings when there are any. A job that has
@@ -171,11 +176,15 @@ func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
 	return NewProblem(code, "", "%d %s of this instance were started in the last 24 hours, which is the most allowed", count, what)
 }
 
+// HoldsInstance says whether other jobs of the instance wait for this one. The
+// copying into the vault, which may take long, holds nobody up.
+func (j *Job) HoldsInstance() bool { return !j.Status.Terminal() && j.Vaulting == nil }
+
 // CheckRunning returns a problem when a job of the kind is running: a second
 // backup would only queue behind it.
 func CheckRunning(jobs []Job, kind JobKind) *Problem {
 	for i := range jobs {
-		if j := &jobs[i]; j.Kind == kind && !j.Status.Terminal() {
+		if j := &jobs[i]; j.Kind == kind && j.HoldsInstance() {
 			return NewProblem(CodeOperationInProgress, j.ID, "job %s of the same instance is running since %s", j.Name(), j.Started.Format(time.RFC3339))
 		}
 	}

@@ -9,7 +9,7 @@ func TestJobEndsOnce(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	end := start.Add(time.Minute)
 	running := func() *Job {
-		return &Job{Status: JobInProgress, Started: start, Tasks: []Task{{"Trigger Backup", JobInProgress}}}
+		return &Job{Status: JobInProgress, Started: start, Tasks: []Task{{Name: "Trigger Backup", Status: JobInProgress}}}
 	}
 	warning := []Warning{{Resource: "v1/PersistentVolumeClaim a/b", Problem: *NewProblem(CodeGenericWarning, "", "x")}}
 	for name, c := range map[string]struct {

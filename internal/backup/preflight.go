@@ -25,31 +25,36 @@ type Facts struct {
 	SnapshotGroup, Locked bool
 	// Missing are the required grants that no role assignment gives.
 	Missing []Grant
-	// VaultTier says whether this service offers the vault tier.
-	VaultTier bool
 }
 
 // Preflight returns everything that stands in the way of backing up instance,
 // the most basic first; empty means that nothing does. It is asked when
 // protection is configured and again at every run.
 func Preflight(instance *Instance, f Facts) []Problem {
-	var found []Problem
-	add := func(p *Problem) {
+	return f.found(f.checkVault(instance), f.checkPolicy(instance), f.checkCluster(instance), f.checkExtension(instance),
+		f.checkLocation(instance), f.checkTrust(instance), f.checkSnapshotGroup(instance))
+}
+
+// PreflightVaultRestore returns everything that stands in the way of restoring
+// from the vault to the cluster that the instance names here. It asks for the
+// vault and that cluster alone: where the instance came from, the place of its
+// operational backups and its snapshots may all be gone.
+func PreflightVaultRestore(instance *Instance, f Facts) []Problem {
+	return f.found(f.checkVault(instance), f.checkCluster(instance), f.checkExtension(instance), f.checkTrust(instance))
+}
+
+// found lists the problems there are, and the missing grants after them.
+func (f Facts) found(problems ...*Problem) []Problem {
+	for _, g := range f.Missing {
+		problems = append(problems, NewProblem(g.Code, g.Scope, "%s lacks %s on %s (role %s)", g.Holder, g.Action, g.Scope, g.Role))
+	}
+	var out []Problem
+	for _, p := range problems {
 		if p != nil {
-			found = append(found, *p)
+			out = append(out, *p)
 		}
 	}
-	add(f.checkVault(instance))
-	add(f.checkPolicy(instance))
-	add(f.checkCluster(instance))
-	add(f.checkExtension(instance))
-	add(f.checkLocation(instance))
-	add(f.checkTrust(instance))
-	add(f.checkSnapshotGroup(instance))
-	for _, g := range f.Missing {
-		add(NewProblem(g.Code, g.Scope, "%s lacks %s on %s (role %s)", g.Holder, g.Action, g.Scope, g.Role))
-	}
-	return found
+	return out
 }
 
 func (f Facts) checkVault(i *Instance) *Problem {
@@ -66,14 +71,10 @@ func (f Facts) checkVault(i *Instance) *Problem {
 }
 
 func (f Facts) checkPolicy(i *Instance) *Problem {
-	switch {
-	case f.Policy == nil:
+	if f.Policy == nil {
 		return NewProblem(CodeResourceNotFound, i.PolicyID, "policy %s does not exist", i.PolicyID)
-	case f.Policy.UsesVaultTier() && !f.VaultTier:
-		return NewProblem(CodeVaultTierUnsupported, f.Policy.ID, "policy %s keeps recovery points in the vault tier, which this service does not offer", f.Policy.Name())
-	default:
-		return nil
 	}
+	return nil
 }
 
 func (f Facts) checkCluster(i *Instance) *Problem {

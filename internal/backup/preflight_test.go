@@ -28,7 +28,6 @@ func TestPreflight(t *testing.T) {
 	for want, change := range map[Code]func(*Instance, *Facts){
 		CodeVaultIdentityOff:          func(_ *Instance, f *Facts) { f.Vault.Identity = Identity{} },
 		CodeUserIdentityNotFound:      func(i *Instance, _ *Facts) { i.UserIdentityID = "/subscriptions/S/x" },
-		CodeVaultTierUnsupported:      func(_ *Instance, f *Facts) { f.Policy = goodPolicy() },
 		CodeClusterRegionMismatch:     func(_ *Instance, f *Facts) { f.Cluster.Location = "westus" },
 		CodeExtensionNotFound:         func(_ *Instance, f *Facts) { f.Extension = nil },
 		CodeExtensionHasErrors:        func(_ *Instance, f *Facts) { f.Extension.State = StateFailed },
@@ -55,6 +54,35 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// A restore from the vault asks for the vault and the target cluster; what the
+// backups came from may be gone.
+func TestPreflightOfVaultRestore(t *testing.T) {
+	gone := func(f *Facts) {
+		f.Policy, f.Account, f.Container, f.SnapshotGroup, f.Locked = nil, nil, nil, false, true
+	}
+	f := goodFacts()
+	gone(&f)
+	if found := PreflightVaultRestore(goodInstance(), f); len(found) != 0 {
+		t.Fatal(found)
+	}
+	for want, change := range map[Code]func(*Facts){
+		CodeVaultIdentityOff:      func(f *Facts) { f.Vault.Identity = Identity{} },
+		CodeClusterRegionMismatch: func(f *Facts) { f.Cluster.Location = "westus" },
+		CodeResourceNotFound:      func(f *Facts) { f.Cluster = nil },
+		CodeExtensionNotFound:     func(f *Facts) { f.Extension = nil },
+		CodeClusterNotConnected:   func(f *Facts) { f.Connected = false },
+		CodeTrustedAccessMissing:  func(f *Facts) { f.Bindings = nil },
+		CodeListExtensions:        func(f *Facts) { f.Missing = VaultRestoreGrants(goodInstance(), *f) },
+	} {
+		f := goodFacts()
+		gone(&f)
+		change(&f)
+		if found := PreflightVaultRestore(goodInstance(), f); len(found) != 1 || found[0].Code != want {
+			t.Errorf("want %s, found %v", want, found)
+		}
+	}
+}
+
 func TestPreflightNamesEverything(t *testing.T) {
 	found := Preflight(goodInstance(), Facts{})
 	if len(found) < 5 {
@@ -73,6 +101,14 @@ func TestBackupGrants(t *testing.T) {
 	}
 	if holders["vault-principal"] != 2 || holders["cluster-principal"] != 1 || holders["extension-principal"] != 2 {
 		t.Errorf("grants by principal: %v", holders)
+	}
+	f.Policy = goodPolicy() // uses the vault tier
+	roles := map[string]bool{}
+	for _, g := range BackupGrants(goodInstance(), f)[5:] {
+		roles[g.Role] = g.PrincipalID == "vault-principal"
+	}
+	if !roles["Disk Snapshot Contributor"] || !roles["Storage Blob Data Reader"] {
+		t.Errorf("of the vault tier: %v", roles)
 	}
 	i := goodInstance()
 	i.UserIdentityID = "/subscriptions/S/u"

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -31,7 +32,14 @@ type RecoveryStore struct {
 	// ContainerID is the storage container that holds the repository in the
 	// operational tier.
 	ContainerID string `json:"containerId,omitempty"`
-	Prefix      string `json:"prefix,omitempty"` // of the repository in its container, ends with "/"
+	Prefix      string `json:"prefix,omitempty"` // of the repository in its container or in the vault's store, ends with "/"
+	// Root is the manifest's root over all streams, hex; what the store holds is
+	// still the same while it has this root.
+	Root  string `json:"root,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"` // that were stored for it
+	// LeftOut are the volumes that other stores of the recovery point have and
+	// this one has not.
+	LeftOut []RecoveryVolume `json:"leftOut,omitempty"`
 }
 
 // RecoveryVolume is one claim of a recovery point.
@@ -51,6 +59,19 @@ func (r *RecoveryPoint) Store(tier Tier) (RecoveryStore, bool) {
 		}
 	}
 	return RecoveryStore{}, false
+}
+
+// AddStore enters another place that keeps the recovery point, or replaces the
+// one of the same tier. The point expires with its last store.
+func (r *RecoveryPoint) AddStore(s RecoveryStore) {
+	kept := slices.DeleteFunc(r.Stores, func(old RecoveryStore) bool { return old.Tier == s.Tier })
+	r.Stores = append(kept, s)
+	r.Expires = r.Stores[0].Expires
+	for _, s := range r.Stores[1:] {
+		if s.Expires.IsZero() || (!r.Expires.IsZero() && s.Expires.After(r.Expires)) {
+			r.Expires = s.Expires
+		}
+	}
 }
 
 var recoveryPointID = regexp.MustCompile(`^[0-9a-f]{32}$`)

@@ -17,7 +17,7 @@ type RestoreRequest struct {
 	VolumeMode string    `json:"volumeMode"`
 	Hooks      []HookRef `json:"hooks"`
 	Modifier   *HookRef  `json:"modifier,omitempty"` // a ConfigMap
-	// StagingGroupID and StagingAccountID are required in the vault tier.
+	// StagingGroupID and StagingAccountID may be given for the vault tier.
 	StagingGroupID   string `json:"stagingGroupId,omitempty"`
 	StagingAccountID string `json:"stagingAccountId,omitempty"`
 }
@@ -37,9 +37,7 @@ func (r RestoreRequest) Check() *Problem {
 		return p
 	}
 	switch {
-	case r.Tier == TierVault:
-		return NewProblem(CodeNotSupported, "sourceDataStoreType", "this service does not restore from the VaultStore yet")
-	case r.Tier != TierOperational:
+	case r.Tier != TierOperational && r.Tier != TierVault:
 		return Invalid("sourceDataStoreType", "recovery points are read from OperationalStore or VaultStore, not %q", r.Tier)
 	case !isClusterID(r.Target.ID):
 		return Invalid("restoreTargetInfo.datasourceInfo.resourceID", "%q is not the id of a managed cluster", r.Target.ID)
@@ -54,7 +52,25 @@ func (r RestoreRequest) Check() *Problem {
 	if p := checkHooks(r.Hooks, criteria+".restoreHookReferences"); p != nil {
 		return p
 	}
+	if p := r.checkStaging(criteria); p != nil {
+		return p
+	}
 	return r.check(criteria)
+}
+
+// checkStaging looks at the staging places of a restore from the vault. Without
+// them it streams straight from the vault.
+func (r RestoreRequest) checkStaging(criteria string) *Problem {
+	switch {
+	case r.Tier != TierVault && (r.StagingGroupID != "" || r.StagingAccountID != ""):
+		return Invalid(criteria, "a staging resource group and storage account are for restores from the VaultStore")
+	case r.StagingGroupID != "" && !isGroupID(r.StagingGroupID):
+		return Invalid(criteria+".stagingResourceGroupId", "%q is not the id of a resource group", r.StagingGroupID)
+	case r.StagingAccountID != "" && !isAccountID(r.StagingAccountID):
+		return Invalid(criteria+".stagingStorageAccountId", "%q is not the id of a storage account", r.StagingAccountID)
+	default:
+		return nil
+	}
 }
 
 // checkMappings refuses two sources in one target, which would mix their objects.

@@ -16,10 +16,16 @@ func TestRestoreCheck(t *testing.T) {
 		code   Code
 		target string
 	}{
-		"as documented":       {func(*RestoreRequest) {}, "", ""},
-		"no such id":          {func(r *RestoreRequest) { r.RecoveryPointID = "latest" }, CodeInvalidInput, "recoveryPointId"},
-		"id of a path":        {func(r *RestoreRequest) { r.RecoveryPointID = "../../etc" }, CodeInvalidInput, "recoveryPointId"},
-		"vault":               {func(r *RestoreRequest) { r.Tier = TierVault }, CodeNotSupported, "sourceDataStoreType"},
+		"as documented":   {func(*RestoreRequest) {}, "", ""},
+		"no such id":      {func(r *RestoreRequest) { r.RecoveryPointID = "latest" }, CodeInvalidInput, "recoveryPointId"},
+		"id of a path":    {func(r *RestoreRequest) { r.RecoveryPointID = "../../etc" }, CodeInvalidInput, "recoveryPointId"},
+		"vault, straight": {func(r *RestoreRequest) { r.Tier = TierVault }, "", ""},
+		"vault, staged": {func(r *RestoreRequest) {
+			r.Tier, r.StagingGroupID, r.StagingAccountID = TierVault, testGroup, testAccount
+		}, "", ""},
+		"staging group":       {func(r *RestoreRequest) { r.Tier, r.StagingGroupID = TierVault, testAccount }, CodeInvalidInput, "stagingResourceGroupId"},
+		"staging account":     {func(r *RestoreRequest) { r.Tier, r.StagingAccountID = TierVault, testGroup }, CodeInvalidInput, "stagingStorageAccountId"},
+		"staging in vain":     {func(r *RestoreRequest) { r.StagingAccountID = testAccount }, CodeInvalidInput, "restoreCriteria[0]"},
 		"archive":             {func(r *RestoreRequest) { r.Tier = TierArchive }, CodeInvalidInput, "sourceDataStoreType"},
 		"not a cluster":       {func(r *RestoreRequest) { r.Target.ID = testGroup }, CodeInvalidInput, "resourceID"},
 		"patch":               {func(r *RestoreRequest) { r.ConflictPolicy = ConflictPatch }, "", ""},

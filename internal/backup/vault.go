@@ -5,6 +5,8 @@ import "regexp"
 // Vault is the owner of policies, instances and what was backed up.
 type Vault struct {
 	Meta
+	// UID never changes and is never used again; what the vault keeps lies under it.
+	UID               string           `json:"uid"` // 32 hex digits
 	Identity          Identity         `json:"identity,omitzero"`
 	Storage           []StorageSetting `json:"storage"`
 	SoftDelete        *SoftDelete      `json:"softDelete,omitempty"`

@@ -11,6 +11,10 @@ const (
 	WorkValidateBackup    WorkKind = "validate-backup"    // Instance is set
 	WorkBackup            WorkKind = "backup"             // Subject: job
 	WorkDiscard           WorkKind = "discard"            // Subject: job; the recovery point of a backup that did not succeed
+	WorkVault             WorkKind = "vault"              // Subject: job in its second half
+	WorkUnvault           WorkKind = "unvault"            // Subject: recovery point; Vaulted is set; nothing of it stays, or comes, in the vault
+	WorkPurge             WorkKind = "purge"              // Subject: prefix in the vault's store; everything below it
+	WorkCollect           WorkKind = "collect"            // Subject: prefix in the vault's store; Vaulted is set; what no recovery point needs
 	WorkValidateRestore   WorkKind = "validate-restore"   // Subject: instance; Restore is set
 	WorkRestore           WorkKind = "restore"            // Subject: job
 	WorkInstallExtension  WorkKind = "install-extension"  // Subject: extension
@@ -27,4 +31,14 @@ type Work struct {
 	Instance    *Instance       `json:"instance,omitempty"`
 	Restore     *RestoreRequest `json:"restore,omitempty"`
 	Force       bool            `json:"force,omitempty"`
+	Vaulted     *VaultedPoint   `json:"vaulted,omitempty"`
+}
+
+// VaultedPoint names the repository of an instance in the vault's store, and
+// a recovery point in it.
+type VaultedPoint struct {
+	InstanceID      string `json:"instanceId"`
+	KeyName         string `json:"keyName"` // of the repository's data key
+	Prefix          string `json:"prefix"`  // of the repository, ends with "/"
+	RecoveryPointID string `json:"recoveryPointId,omitempty"`
 }

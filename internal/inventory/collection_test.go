@@ -122,14 +122,14 @@ func TestGatherFacts(t *testing.T) {
 	i := &backup.Instance{Datasource: backup.Datasource{ID: clusterID}, PolicyID: vaultID + "/backupPolicies/p", SnapshotGroupID: groupID}
 	i.ID = vaultID + "/backupInstances/i"
 	update(t, store, func(tx catalog.Tx) error {
-		f, err := GatherFacts(tx, i, now)
+		f, err := GatherFacts(tx, i, now, backup.BackupGrants)
 		if err != nil || len(backup.Preflight(i, f)) < 5 {
 			t.Errorf("in an empty catalog: %+v, %v", f, err)
 		}
 		return buildWorld(tx, now)
 	})
 	update(t, store, func(tx catalog.Tx) error {
-		f, err := GatherFacts(tx, i, now)
+		f, err := GatherFacts(tx, i, now, backup.BackupGrants)
 		if err != nil {
 			return err
 		}
@@ -140,10 +140,10 @@ func TestGatherFacts(t *testing.T) {
 		if err := assign(tx, "cluster", access.RoleContributor, groupID); err != nil {
 			return err
 		}
-		if f, err = GatherFacts(tx, i, now); err != nil || len(backup.Preflight(i, f)) != 0 {
+		if f, err = GatherFacts(tx, i, now, backup.BackupGrants); err != nil || len(backup.Preflight(i, f)) != 0 {
 			t.Errorf("with every role: %v, %v", backup.Preflight(i, f), err)
 		}
-		if f, err = GatherFacts(tx, i, now.Add(time.Hour)); err != nil || f.Connected {
+		if f, err = GatherFacts(tx, i, now.Add(time.Hour), backup.BackupGrants); err != nil || f.Connected {
 			t.Errorf("after an hour of silence: connected=%v, %v", f.Connected, err)
 		}
 		return nil

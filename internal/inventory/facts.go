@@ -10,9 +10,13 @@ import (
 	"holdfast.dev/holdfast/internal/resourceid"
 )
 
-// GatherFacts reads everything that backup.Preflight wants to know about an
+// Needs lists the rights that a piece of work needs, such as
+// backup.BackupGrants.
+type Needs func(*backup.Instance, backup.Facts) []backup.Grant
+
+// GatherFacts reads everything that a preflight wants to know about an
 // instance, which need not be stored.
-func GatherFacts(tx catalog.Tx, i *backup.Instance, now time.Time) (backup.Facts, error) {
+func GatherFacts(tx catalog.Tx, i *backup.Instance, now time.Time, needs Needs) (backup.Facts, error) {
 	var f backup.Facts
 	for _, read := range []func() error{
 		func() (err error) { f.Vault, err = optional(Vaults.Get(tx, i.VaultID())); return err },
@@ -24,7 +28,7 @@ func GatherFacts(tx catalog.Tx, i *backup.Instance, now time.Time) (backup.Facts
 		func() error { return gatherIdentity(tx, i, &f) },
 		func() error { return gatherConnection(tx, i.Datasource.ID, now, &f) },
 		func() error { return gatherLocation(tx, &f) },
-		func() error { return gatherMissing(tx, i, &f) },
+		func() error { return gatherMissing(tx, needs(i, f), &f) },
 	} {
 		if err := read(); err != nil {
 			return backup.Facts{}, err
@@ -83,8 +87,8 @@ func gatherLocation(tx catalog.Tx, f *backup.Facts) (err error) {
 }
 
 // gatherMissing asks for every required right whether a role assignment gives it.
-func gatherMissing(tx catalog.Tx, i *backup.Instance, f *backup.Facts) error {
-	for _, g := range backup.BackupGrants(i, *f) {
+func gatherMissing(tx catalog.Tx, needed []backup.Grant, f *backup.Facts) error {
+	for _, g := range needed {
 		held, err := GrantsOf(tx, g.PrincipalID)
 		if err != nil {
 			return err

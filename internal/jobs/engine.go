@@ -99,6 +99,11 @@ type worker struct {
 	log      *slog.Logger
 }
 
+// Timeout is that of the step's handler; 0 lets the engine's hold.
+func (w *worker) Timeout(job *river.Job[step]) time.Duration {
+	return w.handlers[job.Args.Name].Timeout
+}
+
 // Work takes one step.
 func (w *worker) Work(ctx context.Context, job *river.Job[step]) error {
 	handler, known := w.handlers[job.Args.Name]

@@ -14,13 +14,16 @@ import (
 // the same time when it was woken while it ran.
 type Handler struct {
 	Kind string
-	// Work takes one step within StepTimeout. An error is tried again with a
+	// Work takes one step within Timeout. An error is tried again with a
 	// growing, jittered pause for as long as it takes: to give up is the
 	// handler's decision, by answering Failed.
 	Work func(ctx context.Context, args json.RawMessage) (Result, error)
+	// Timeout is how long one step may take; 0 means StepTimeout.
+	Timeout time.Duration
 }
 
-// StepTimeout is how long one step may take before its context ends.
+// StepTimeout is how long one step may take before its context ends, unless its
+// handler says otherwise.
 const StepTimeout = time.Minute
 
 // Result is how a step ended.

@@ -14,11 +14,11 @@ func vaultFrom(in v1.Vault, old *backup.Vault) (*backup.Vault, error) {
 	if in.Properties == nil {
 		return nil, required("properties")
 	}
-	v := &backup.Vault{}
+	v := &backup.Vault{UID: newHex()}
 	v.Location, v.Tags = plainLocation(in.Location), in.Tags
 	var before backup.Identity
 	if old != nil {
-		before = old.Identity
+		before, v.UID = old.Identity, old.UID
 	}
 	var err error
 	if v.Identity, err = identityFrom(in.Identity, before); err != nil {

@@ -67,6 +67,8 @@ func TestCheckFinds(t *testing.T) {
 		"older schema":         {execute(`DELETE FROM goose_db_version WHERE version_id > 0`), 0, "schema", service.Problem, "holdfastd migrate"},
 		"newer schema":         {execute(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`), 0, "schema", service.Problem, "newer program"},
 		"older job engine":     {execute(`DELETE FROM river_migration WHERE version = (SELECT max(version) FROM river_migration)`), 0, "schema", service.Problem, "holdfastd migrate"},
+		"vault store gone":     {remove("vaults"), 0, "vault store", service.Problem, "put it back"},
+		"vault store is well":  {nil, 0, "vault store", service.OK, "overwrites nothing"},
 		"store gone":           {remove("storage"), 0, "store prod", service.Problem, "does not exist"},
 		"certificate ends":     {nil, 360 * 24 * time.Hour, "certificate", service.Warning, "restart the service"},
 		"certificate ended":    {nil, 400 * 24 * time.Hour, "certificate", service.Problem, "ended on"},

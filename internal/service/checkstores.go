@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
@@ -9,6 +10,8 @@ import (
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/location"
 	"holdfast.dev/holdfast/internal/provider/buckets"
 )
 
@@ -46,6 +49,34 @@ func (c *checker) stores(ctx context.Context, secrets *keys.Sealer) {
 		default:
 			c.add(name, OK, "account %s: reachable", account.Name())
 		}
+	}
+}
+
+// vaults tries the store of the vaults: whether it can be reached and written,
+// and never overwrites.
+func (c *checker) vaults(ctx context.Context) {
+	const name = "vault store"
+	at, err := c.vaultLocation()
+	if err != nil {
+		c.add(name, Problem, "%v", err)
+		return
+	}
+	probe, cancel := context.WithTimeout(ctx, 3*probeTime)
+	defer cancel()
+	err = location.Check(probe, at)
+	switch {
+	case errors.Is(err, objstore.ErrNoBucket) && c.VaultStore == "":
+		c.add(name, Problem, "the folder %s is gone; put it back, it holds the vaults", at)
+	case errors.Is(err, objstore.ErrNoBucket):
+		c.add(name, Problem, "%s does not exist; make it, or correct --vault-store", at)
+	case errors.Is(err, objstore.ErrForbidden):
+		c.add(name, Problem, "%v; check --vault-store-account and the key", err)
+	case errors.Is(err, objstore.ErrUnsafe):
+		c.add(name, Problem, "%v; use another store", err)
+	case err != nil:
+		c.add(name, Problem, "%v", err)
+	default:
+		c.add(name, OK, "%s: reachable, writable, overwrites nothing", at)
 	}
 }
 

@@ -17,10 +17,8 @@ import (
 	"holdfast.dev/holdfast/internal/gate/grants"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/location"
+	"holdfast.dev/holdfast/internal/workflow"
 )
-
-// refVaults is what grants call the store of all vaults.
-const refVaults = "vault"
 
 // newGate makes the gate before vaults, and what issues grants for it.
 func (s *Service) newGate(vaults objstore.Store, agents agenthub.Registrar) (*gate.Gate, *grants.Issuer, error) {
@@ -33,7 +31,7 @@ func (s *Service) newGate(vaults objstore.Store, agents agenthub.Registrar) (*ga
 		return nil, nil, err
 	}
 	return gate.New(gate.Config{
-		Issuer: issuer, Stores: gateStores{refVaults: vaults}, Operations: gateOperations{s.store, s.Clock}, Certificates: gateClusters{agents},
+		Issuer: issuer, Stores: gateStores{workflow.VaultStore: vaults}, Operations: gateOperations{s.store, s.Clock}, Certificates: gateClusters{agents},
 		Names: gate.RepositoryNames, Clock: s.Clock, Log: s.Log,
 	}), issuer, nil
 }
@@ -85,7 +83,7 @@ func (o Options) vaultLocation() (location.Location, error) {
 		absolute, err := filepath.Abs(o.path("vaults"))
 		return location.Location{URL: "file://" + absolute}, err
 	}
-	at := location.Location{URL: o.VaultStore, Account: o.VaultStoreAccount}
+	at := location.Location{URL: o.VaultStore, Account: o.VaultStoreAccount, Key: o.VaultStoreKey}
 	if o.VaultStoreKeyFile != "" {
 		key, err := os.ReadFile(o.VaultStoreKeyFile)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"holdfast.dev/holdfast/internal/gate/grants"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/gate"
+	"holdfast.dev/holdfast/internal/workflow"
 )
 
 const gatedPack = "packs/00/00112233445566778899aabbccddeeff"
@@ -128,7 +129,7 @@ func grantOf(t *testing.T, s *Service, operation string) agentv1.GateGrant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := issuer.Grant(grants.Grant{Operation: operation, Cluster: "/c", Store: refVaults, Prefix: "vaults/v/r/", Rights: grants.Append})
+	made, err := issuer.Grant(grants.Grant{Operation: operation, Cluster: "/c", Store: workflow.VaultStore, Prefix: "vaults/v/r/", Rights: grants.Append})
 	if err != nil {
 		t.Fatal(err)
 	}

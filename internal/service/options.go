@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/clock"
 )
 
@@ -31,9 +32,12 @@ type Options struct {
 	// have stores of their own.
 	StoreFolders []string
 	// VaultStore is where the vaults lie, as location.Location has it: the URL,
-	// and where it needs them the account and a file of its key; empty for a
-	// folder of the data directory. Clusters reach it through the gate only.
-	VaultStore, VaultStoreAccount, VaultStoreKeyFile string
+	// and where it needs them the account and its key, or a file of the key; empty
+	// for a folder of the data directory. Clusters reach it through the gate only.
+	VaultStore, VaultStoreAccount, VaultStoreKey, VaultStoreKeyFile string
+	// VaultLimits bound the copying of a recovery point into a vault; zero is no
+	// limit.
+	VaultLimits agentv1.VaultLimits
 
 	Clock clock.Clock
 	Log   *slog.Logger
@@ -47,6 +51,9 @@ func (o Options) check() error {
 		return errors.New("at least one advertised host name or address is required")
 	case (o.TLSCert == "") != (o.TLSKey == ""):
 		return errors.New("a TLS certificate and its key must be given together")
+	}
+	if o.VaultStore == "" && o.VaultStoreAccount+o.VaultStoreKey+o.VaultStoreKeyFile != "" {
+		return errors.New("credentials of the vault store are given without its URL")
 	}
 	for _, host := range o.Advertise {
 		if host == "" || strings.ContainsAny(host, "/ ") {

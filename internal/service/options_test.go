@@ -16,6 +16,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no advertised host": func(o *Options) { o.Advertise = nil },
 		"empty host":         func(o *Options) { o.Advertise = []string{""} },
 		"a URL as host":      func(o *Options) { o.Advertise = []string{"https://x"} },
+		"key without store":  func(o *Options) { o.VaultStoreKey = "k" },
 		"certificate alone":  func(o *Options) { o.TLSCert = "c" },
 	} {
 		bad := good

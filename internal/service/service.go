@@ -92,13 +92,14 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door, _, err := s.newGate(vaults, agents)
+	door, grants, err := s.newGate(vaults, agents)
 	if err != nil {
 		return err
 	}
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
+		Vaults: vaults, Gate: grants, VaultLimits: s.VaultLimits,
 	})
 	engine, err := jobs.NewSQLiteEngine(s.db.Write, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {

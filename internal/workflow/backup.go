@@ -34,7 +34,7 @@ func (w *Workflow) backup(ctx context.Context, work backup.Work) (jobs.Result, e
 
 // prepareBackup checks what must hold at every run.
 func (w *Workflow) prepareBackup(ctx context.Context, job *backup.Job) error {
-	instance, err := w.preflight(ctx, job.InstanceID, job.Datasource.ID)
+	instance, err := w.preflight(ctx, job.InstanceID, job.Datasource.ID, forBackup)
 	if err != nil {
 		return err
 	}
@@ -44,9 +44,22 @@ func (w *Workflow) prepareBackup(ctx context.Context, job *backup.Job) error {
 	return w.prepare(ctx, instance)
 }
 
+// purpose is what a preflight is for: which rights are needed, and what stands
+// in the way.
+type purpose struct {
+	needs  inventory.Needs
+	stands func(*backup.Instance, backup.Facts) []backup.Problem
+}
+
+var (
+	forBackup       = purpose{backup.BackupGrants, backup.Preflight}
+	forRestore      = purpose{backup.OperationalGrants, backup.Preflight}
+	forVaultRestore = purpose{backup.VaultRestoreGrants, backup.PreflightVaultRestore}
+)
+
 // preflight asks for everything that stands in the way of backing up an
 // instance, or of restoring it to another cluster.
-func (w *Workflow) preflight(ctx context.Context, instanceID, clusterID string) (*backup.Instance, error) {
+func (w *Workflow) preflight(ctx context.Context, instanceID, clusterID string, p purpose) (*backup.Instance, error) {
 	var instance *backup.Instance
 	err := w.Store.View(ctx, func(tx catalog.Tx) (err error) {
 		instance, err = inventory.Instances.Get(tx, instanceID)
@@ -58,18 +71,18 @@ func (w *Workflow) preflight(ctx context.Context, instanceID, clusterID string) 
 		}
 		there := *instance
 		there.Datasource.ID = clusterID
-		return check(tx, &there, w.Clock.Now())
+		return check(tx, &there, w.Clock.Now(), p)
 	})
 	return instance, err
 }
 
 // check returns the first thing that stands in the way, as a *backup.Problem.
-func check(tx catalog.Tx, instance *backup.Instance, now time.Time) error {
-	facts, err := inventory.GatherFacts(tx, instance, now)
+func check(tx catalog.Tx, instance *backup.Instance, now time.Time, p purpose) error {
+	facts, err := inventory.GatherFacts(tx, instance, now, p.needs)
 	if err != nil {
 		return err
 	}
-	if found := backup.Preflight(instance, facts); len(found) > 0 {
+	if found := p.stands(instance, facts); len(found) > 0 {
 		return &found[0]
 	}
 	return nil
@@ -111,7 +124,8 @@ func newOperation(workID, clusterID string, kind agentv1.Kind, spec any) (agento
 	}, nil
 }
 
-// finishBackup enters the recovery point whose manifest exists now.
+// finishBackup enters the recovery point whose manifest exists now, and ends the
+// job or begins its second half.
 func finishBackup(t *turn, job *backup.Job, o agentops.Operation) error {
 	var result agentv1.BackupResult
 	if err := json.Unmarshal(o.Result, &result); err != nil || result.RecoveryPointID != job.RecoveryPointID {
@@ -130,6 +144,16 @@ func finishBackup(t *turn, job *backup.Job, o agentops.Operation) error {
 	job.Details = map[string]string{
 		"objects": strconv.FormatInt(result.Objects, 10), "volumes": strconv.Itoa(len(result.Volumes)),
 		"bytesStored": strconv.FormatInt(result.BytesStored, 10),
+	}
+	decision, err := t.decideVault(job)
+	if err != nil {
+		return err
+	}
+	if decision.Reason != "" {
+		job.Details["vault"] = decision.Reason
+	}
+	if decision.Copy {
+		return t.beginVaulting(job, decision, domainWarnings(o.Warnings))
 	}
 	return t.endJobWell(job, domainWarnings(o.Warnings))
 }

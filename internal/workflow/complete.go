@@ -11,6 +11,7 @@ import (
 	"holdfast.dev/holdfast/internal/agentops"
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/gate/grants"
 	"holdfast.dev/holdfast/internal/keys"
 )
 
@@ -18,14 +19,18 @@ import (
 // secrets are not.
 type refs struct {
 	Repository string `json:"repository,omitempty"` // whose data key
-	Container  string `json:"container,omitempty"`  // id of the container whose location
+	// Vault says that the repository lies in the vault's store, behind the gate;
+	// Target is the data key of the one there that is written to.
+	Vault     bool   `json:"vault,omitempty"`
+	Target    string `json:"target,omitempty"`
+	Container string `json:"container,omitempty"` // id of the container whose location
 	// Candidate says that the repository may have no key yet: only checks are
 	// made, and any key will do for them.
 	Candidate bool `json:"candidate,omitempty"`
 }
 
 func (r refs) pack() json.RawMessage {
-	body, _ := json.Marshal(r) // cannot fail: strings and a bool
+	body, _ := json.Marshal(r) // cannot fail: strings and bools
 	return body
 }
 
@@ -63,7 +68,19 @@ func (w *Workflow) complete(ctx context.Context, o agentops.Operation) (json.Raw
 			return w.grantAt(ctx, r, &spec.Repository, &spec.Location)
 		})
 	case agentv1.KindRestore, agentv1.KindValidateRestore:
-		return fill(o, func(spec *agentv1.Restore) error { return w.grantAt(ctx, r, &spec.Repository, &spec.Location) })
+		return fill(o, func(spec *agentv1.Restore) error {
+			if r.Vault {
+				return w.grantVault(ctx, o, r.Repository, &spec.Repository, grants.Read, "")
+			}
+			return w.grantAt(ctx, r, &spec.Repository, &spec.Location)
+		})
+	case agentv1.KindVault:
+		return fill(o, func(spec *agentv1.Vault) error {
+			if err := w.grantAt(ctx, r, &spec.Source, &spec.Location); err != nil {
+				return err
+			}
+			return w.grantVault(ctx, o, r.Target, &spec.Target, grants.Append, spec.RecoveryPointID)
+		})
 	case agentv1.KindDeleteExtension:
 		return o.Spec, nil
 	}
@@ -107,6 +124,20 @@ func (w *Workflow) grantAt(ctx context.Context, r refs, grant *agentv1.Repositor
 		*location = &at
 	}
 	return w.grant(ctx, r, grant)
+}
+
+// grantVault gives the data key of a repository in the vault's store, and a
+// token for it that lives no longer than the operation. point is the recovery
+// point that may be written, empty for none.
+func (w *Workflow) grantVault(ctx context.Context, o agentops.Operation, keyName string, grant *agentv1.RepositoryGrant, rights grants.Rights, point string) error {
+	token, err := w.Gate.Grant(grants.Grant{
+		Operation: o.ID, Cluster: o.ClusterID, Store: VaultStore, Prefix: grant.Prefix, Rights: rights, RecoveryPoint: point,
+	})
+	if err != nil {
+		return err
+	}
+	grant.Gate = &token
+	return w.grant(ctx, refs{Repository: keyName}, grant)
 }
 
 // completeInstall issues the token with which the extension's agent enrols.

@@ -20,7 +20,8 @@ var deletePatience = patience{whole: 2 * time.Hour, silence: 30 * time.Minute}
 const codeDeleteFailed backup.Code = "BackupPluginDeleteBackupOperationFailed"
 
 // deleteInstance ends what runs, lets the cluster delete every recovery point
-// with its snapshots, then forgets the key and the instance.
+// with its snapshots, then forgets the keys and the instance. What is in the
+// vault goes afterwards, without a key.
 func (w *Workflow) deleteInstance(ctx context.Context, work backup.Work) (jobs.Result, error) {
 	return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
 		instance, err := inventory.Instances.Get(t.tx, work.Subject)
@@ -68,9 +69,11 @@ func (t *turn) deletePoints(instance *backup.Instance) (jobs.Result, error) {
 	}
 	left := len(points)
 	for i := range points {
-		o, err := t.deletePoint(instance, &points[i])
-		if err != nil {
-			return jobs.Result{}, err
+		o := agentops.Operation{State: agentops.Finished, Outcome: agentv1.OutcomeSucceeded} // nothing is in the cluster
+		if store, found := points[i].Store(backup.TierOperational); found {
+			if o, err = t.deletePoint(instance, &points[i], store); err != nil {
+				return jobs.Result{}, err
+			}
 		}
 		switch {
 		case o.State != agentops.Finished:
@@ -90,14 +93,14 @@ func (t *turn) deletePoints(instance *backup.Instance) (jobs.Result, error) {
 }
 
 // deletePoint marks a recovery point as going and drives its operation.
-func (t *turn) deletePoint(instance *backup.Instance, point *backup.RecoveryPoint) (agentops.Operation, error) {
+func (t *turn) deletePoint(instance *backup.Instance, point *backup.RecoveryPoint, store backup.RecoveryStore) (agentops.Operation, error) {
 	if point.State != backup.StateDeleting {
 		point.State = backup.StateDeleting
 		if err := inventory.RecoveryPoints.Put(t.tx, point); err != nil {
 			return agentops.Operation{}, err
 		}
 	}
-	store, ref, err := t.storeToDelete(instance, point)
+	ref, err := t.refsToDelete(instance, store)
 	if err != nil {
 		return agentops.Operation{}, err
 	}
@@ -118,19 +121,15 @@ func (t *turn) deletePoint(instance *backup.Instance, point *backup.RecoveryPoin
 	return t.drive(errand{Operation: o, started: started, patience: deletePatience})
 }
 
-// storeToDelete is where a recovery point lies. The extension may have been
+// refsToDelete says where a recovery point lies. The extension may have been
 // given another location since: looking there, it would find nothing and call
 // that done. Without an extension it is told in any case.
-func (t *turn) storeToDelete(instance *backup.Instance, point *backup.RecoveryPoint) (backup.RecoveryStore, refs, error) {
-	store, found := point.Store(backup.TierOperational)
-	if !found {
-		return backup.RecoveryStore{Prefix: prefixOf(instance.UID)}, refs{Repository: instance.UID}, nil
-	}
+func (t *turn) refsToDelete(instance *backup.Instance, store backup.RecoveryStore) (refs, error) {
 	ref, err := t.refsAt(instance, store, instance.Datasource.ID)
 	if _, unknown := backup.AsProblem(err); unknown {
-		return store, refs{Repository: instance.UID, Container: store.ContainerID}, nil
+		return refs{Repository: instance.UID, Container: store.ContainerID}, nil
 	}
-	return store, ref, err
+	return ref, err
 }
 
 // keepInstance ends the deletion badly; it can be asked for again.
@@ -144,11 +143,21 @@ func (t *turn) keepInstance(i *backup.Instance, point *backup.RecoveryPoint, why
 
 // forget removes what is left of an instance. Its jobs stay, as history.
 func (t *turn) forget(i *backup.Instance) error {
-	if err := keys.Destroy(t.tx, i.UID); err != nil {
+	at, err := vaultOf(t.tx, i)
+	if err != nil {
 		return err
 	}
-	if err := inventory.Instances.Delete(t.tx, i.ID); err != nil {
-		return err
+	for _, step := range []func() error{
+		func() error { return keys.Destroy(t.tx, i.UID) },
+		func() error { return keys.Destroy(t.tx, at.KeyName) },
+		func() error { return inventory.Instances.Delete(t.tx, i.ID) },
+		func() error {
+			return inventory.Enqueue(t.tx, backup.Work{Kind: backup.WorkPurge, Subject: at.Prefix})
+		},
+	} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	return t.succeed(nil)
 }

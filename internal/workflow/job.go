@@ -57,15 +57,15 @@ func jobOperation(job *backup.Job) string {
 	return agentops.NewID(job.ID, string(kind))
 }
 
-// isFirst says whether a job is the oldest of its instance that has not
-// ended: only that one runs.
+// isFirst says whether a job is the oldest of its instance that others wait
+// for: only that one runs.
 func isFirst(tx catalog.Tx, job *backup.Job) (bool, error) {
 	others, err := openJobs(tx, job.InstanceID)
 	if err != nil {
 		return false, err
 	}
 	for _, o := range others {
-		if before(o, *job) {
+		if o.HoldsInstance() && before(o, *job) {
 			return false, nil
 		}
 	}
@@ -100,7 +100,7 @@ func (t *turn) jobStep(refused *backup.Problem, plan func(*turn, *backup.Job) (e
 	if errors.Is(err, catalog.ErrNotFound) {
 		return jobs.Done(), t.fail(backup.NewProblem(backup.CodeResourceNotFound, t.work.Subject, "job %s does not exist any more", t.work.Subject))
 	}
-	if err != nil || job.Status.Terminal() {
+	if err != nil || job.Status.Terminal() || job.Vaulting != nil {
 		return jobs.Done(), err
 	}
 	o, err := agentops.Get(t.tx, jobOperation(job))
@@ -211,9 +211,11 @@ func (t *turn) endCancel(job *backup.Job) error {
 // putEnded writes a job that has ended, tells who wanted it called off, and
 // wakes the jobs that wait for it.
 func (t *turn) putEnded(job *backup.Job) error {
-	if err := errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job)); err != nil {
-		return err
-	}
+	return errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job), t.wakeJobs(job))
+}
+
+// wakeJobs wakes every job of the instance that has not ended.
+func (t *turn) wakeJobs(job *backup.Job) error {
 	waiting, err := openJobs(t.tx, job.InstanceID)
 	if err != nil {
 		return err

@@ -70,15 +70,23 @@ func (w *Workflow) prepare(ctx context.Context, i *backup.Instance) error {
 	if err != nil {
 		return unreachable(containerID, err)
 	}
-	content, err := json.Marshal(wrappedKey{Format: "holdfast wrapped key", Repository: i.UID, Wrapped: wrapped})
-	if err != nil {
-		return fmt.Errorf("wrapped key of %s: %w", i.ID, err)
-	}
-	err = objstore.Sub(bucket, prefixOf(i.UID)).Put(ctx, wrappedKeyName, bytes.NewReader(content), int64(len(content)))
-	if err != nil && !errors.Is(err, objstore.ErrExists) {
+	if err := putWrappedKey(ctx, objstore.Sub(bucket, prefixOf(i.UID)), i.UID, wrapped); err != nil {
 		return unreachable(containerID, err)
 	}
 	return nil
+}
+
+// putWrappedKey stores the wrapped data key inside of a repository.
+func putWrappedKey(ctx context.Context, repository objstore.Store, name string, wrapped []byte) error {
+	content, err := json.Marshal(wrappedKey{Format: "holdfast wrapped key", Repository: name, Wrapped: wrapped})
+	if err != nil {
+		return fmt.Errorf("wrapped key of %s: %w", name, err)
+	}
+	err = repository.Put(ctx, wrappedKeyName, bytes.NewReader(content), int64(len(content)))
+	if errors.Is(err, objstore.ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // locationOf returns the backup storage location of a cluster.

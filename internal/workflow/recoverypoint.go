@@ -19,17 +19,22 @@ func (t *turn) recoveryPoint(job *backup.Job, o agentops.Operation, result agent
 		return nil, err
 	}
 	cut := plausible(result.CutAt, job.Started, t.now)
-	tag, expires, err := t.retention(job, cut)
+	rule, stay, err := t.operationalStay(job)
+	if err != nil {
+		return nil, err
+	}
+	expires, err := expiry(cut, stay)
 	if err != nil {
 		return nil, err
 	}
 	point := &backup.RecoveryPoint{
 		Meta: backup.Meta{ID: job.InstanceID + "/recoveryPoints/" + job.RecoveryPointID, System: backup.SystemData{CreatedAt: t.now}},
 		Time: cut, Expires: expires, Partial: len(o.Warnings) > 0,
-		PolicyID: job.PolicyID, Tag: tag, TagVersion: strconv.FormatInt(ticks(t.now), 10), JobID: job.ID,
+		PolicyID: job.PolicyID, Tag: rule, TagVersion: strconv.FormatInt(ticks(t.now), 10), JobID: job.ID,
 		Stores: []backup.RecoveryStore{{
 			ID: guidOf(job.RecoveryPointID, string(backup.TierOperational)), Tier: backup.TierOperational,
 			Created: cut, Expires: expires, ContainerID: ref.Container, Prefix: prefixOf(ref.Repository),
+			Root: result.Root, Bytes: result.BytesStored,
 		}},
 		Namespaces: result.Namespaces, Objects: result.Objects,
 	}
@@ -59,31 +64,34 @@ func plausible(cut, started, now time.Time) time.Time {
 	return cut
 }
 
-// retention returns the retention rule a backup falls under and when its
-// recovery point expires: never, when the policy is gone meanwhile.
-func (t *turn) retention(job *backup.Job, cut time.Time) (tag string, expires time.Time, err error) {
+// operationalStay returns the retention rule a backup falls under and how long
+// its recovery point stays in the operational tier: for good, when the policy is
+// gone meanwhile.
+func (t *turn) operationalStay(job *backup.Job) (rule, stay string, err error) {
 	policy, err := inventory.Policies.Get(t.tx, job.PolicyID)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return job.Tag, time.Time{}, nil
+		return job.Tag, "", nil
 	}
 	if err != nil {
-		return "", time.Time{}, err
+		return "", "", err
 	}
-	rule, ok := policy.RetentionRule(job.Tag)
+	found, ok := policy.RetentionOf(job.Tag)
 	if !ok {
-		if rule, ok = policy.DefaultRetention(); !ok {
-			return job.Tag, time.Time{}, nil
-		}
+		return job.Tag, "", nil
 	}
-	stay, ok := rule.Retention.In(backup.TierOperational)
-	if !ok {
-		return rule.Name, time.Time{}, nil
+	return found.Name, policy.OperationalStay(found), nil
+}
+
+// expiry is the end of a stay that began at a moment; never, when it has none.
+func expiry(from time.Time, stay string) (time.Time, error) {
+	if stay == "" {
+		return time.Time{}, nil
 	}
-	period, err := backup.ParsePeriod(stay.DeleteAfter)
+	period, err := backup.ParsePeriod(stay)
 	if err != nil {
-		return "", time.Time{}, err
+		return time.Time{}, err
 	}
-	return rule.Name, period.After(cut), nil
+	return period.After(from), nil
 }
 
 // ticks counts a moment as the wire does: 100 ns since the year 1.

@@ -21,8 +21,7 @@ var restorePatience = patience{whole: 24 * time.Hour, silence: 30 * time.Minute}
 // one it was taken of.
 func (w *Workflow) restore(ctx context.Context, work backup.Work) (jobs.Result, error) {
 	refused, err := w.mayStart(ctx, work, func(ctx context.Context, job *backup.Job) error {
-		_, err := w.preflight(ctx, job.InstanceID, job.Restore.Target.ID)
-		return err
+		return w.preflightRestore(ctx, job.InstanceID, job.Restore)
 	})
 	if err != nil {
 		return jobs.Result{}, err
@@ -30,6 +29,20 @@ func (w *Workflow) restore(ctx context.Context, work backup.Work) (jobs.Result, 
 	return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
 		return t.jobStep(refused, restoreErrand, finishRestore)
 	})
+}
+
+// preflightRestore asks for everything that stands in the way of a restore. What
+// is restored from the vault needs nothing of where it came from.
+func (w *Workflow) preflightRestore(ctx context.Context, instanceID string, request *backup.RestoreRequest) error {
+	if request.Tier != backup.TierVault {
+		_, err := w.preflight(ctx, instanceID, request.Target.ID, forRestore)
+		return err
+	}
+	instance, err := w.preflight(ctx, instanceID, request.Target.ID, forVaultRestore)
+	if err != nil {
+		return err
+	}
+	return w.probeVaulted(ctx, instance, request)
 }
 
 // restoreErrand is the operation of a restore job.
@@ -52,7 +65,7 @@ func (t *turn) restoreOperation(workID, instanceID string, request *backup.Resto
 	if err != nil {
 		return agentops.Operation{}, err
 	}
-	ref, err := t.refsAt(instance, store, request.Target.ID)
+	ref, err := t.refsFor(instance, store, request.Target.ID)
 	if err != nil {
 		return agentops.Operation{}, err
 	}
@@ -61,7 +74,15 @@ func (t *turn) restoreOperation(workID, instanceID string, request *backup.Resto
 	return o, err
 }
 
-// refsAt names what a cluster needs to work in a store. An extension knows its
+// refsFor names what a cluster needs to read a recovery point from a store.
+func (t *turn) refsFor(instance *backup.Instance, store backup.RecoveryStore, clusterID string) (refs, error) {
+	if store.Tier == backup.TierVault {
+		return refs{Repository: vaultKeyName(instance.UID), Vault: true}, nil
+	}
+	return t.refsAt(instance, store, clusterID)
+}
+
+// refsAt names what a cluster needs to work in an operational store. An extension knows its
 // own location; another one it must be told.
 func (t *turn) refsAt(instance *backup.Instance, store backup.RecoveryStore, clusterID string) (refs, error) {
 	ref := refs{Repository: instance.UID}

@@ -28,7 +28,7 @@ func (w *Workflow) validateBackup(ctx context.Context, work backup.Work) (jobs.R
 // checkCandidate asks for what stands in the way of backing up an instance,
 // stored or not; other errors are tried again.
 func (w *Workflow) checkCandidate(ctx context.Context, i *backup.Instance) (*backup.Problem, error) {
-	err := w.Store.View(ctx, func(tx catalog.Tx) error { return check(tx, i, w.Clock.Now()) })
+	err := w.Store.View(ctx, func(tx catalog.Tx) error { return check(tx, i, w.Clock.Now(), forBackup) })
 	if err == nil {
 		var container string
 		var at agentv1.StorageLocation
@@ -54,7 +54,7 @@ const noRecoveryPoint = "00000000000000000000000000000000"
 // validateRestore checks a restore: what the service knows, then the cluster
 // plans it against what it holds.
 func (w *Workflow) validateRestore(ctx context.Context, work backup.Work) (jobs.Result, error) {
-	_, err := w.preflight(ctx, work.Subject, work.Restore.Target.ID)
+	err := w.preflightRestore(ctx, work.Subject, work.Restore)
 	refused, ok := backup.AsProblem(err)
 	if err != nil && !ok {
 		return jobs.Result{}, err

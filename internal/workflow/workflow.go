@@ -17,14 +17,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/agentops"
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/gate/grants"
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/objstore"
 )
 
 // Enrolments issues the one-time token with which an extension's agent enrols.
@@ -34,7 +39,15 @@ type Enrolments interface {
 	Prune(tx catalog.Tx) error
 }
 
-// Config is what the workflow needs. Everything is required.
+// VaultStore is what gate grants call the store of the vault tier.
+const VaultStore = "vault"
+
+// Gate issues grants for repositories in the vault's store.
+type Gate interface {
+	Grant(grants.Grant) (agentv1.GateGrant, error)
+}
+
+// Config is what the workflow needs. Everything but VaultLimits is required.
 type Config struct {
 	Store      catalog.Store
 	Clock      clock.Clock
@@ -49,13 +62,23 @@ type Config struct {
 	// PEM they trust it by.
 	AgentAddress string
 	ServiceCA    string
+	// Vaults is the store of the vault tier, one that retries; clusters reach it
+	// through the Gate only.
+	Vaults objstore.Store
+	Gate   Gate
+	// VaultLimits bound the copying of a recovery point into the vault.
+	VaultLimits agentv1.VaultLimits
 }
 
 // Workflow carries out every kind of work.
-type Workflow struct{ Config }
+type Workflow struct {
+	Config
+	collecting sync.Mutex  // garbage is collected in one repository at a time, to bound memory
+	trusted    atomic.Bool // the store of the vaults was tried
+}
 
 // New returns the workflow.
-func New(c Config) *Workflow { return &Workflow{c} }
+func New(c Config) *Workflow { return &Workflow{Config: c} }
 
 // Handlers lists what the job engine runs.
 func (w *Workflow) Handlers() []jobs.Handler {
@@ -65,6 +88,10 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkValidateBackup, w.validateBackup),
 		w.handler(backup.WorkBackup, w.backup),
 		w.handler(backup.WorkDiscard, w.discard),
+		w.handler(backup.WorkVault, w.vault),
+		w.handler(backup.WorkUnvault, w.unvault),
+		w.handler(backup.WorkPurge, w.purge),
+		w.collector(),
 		w.handler(backup.WorkValidateRestore, w.validateRestore),
 		w.handler(backup.WorkRestore, w.restore),
 		w.handler(backup.WorkInstallExtension, w.installExtension),

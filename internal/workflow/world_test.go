@@ -18,9 +18,12 @@ import (
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/catalog/catalogtest"
 	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/gate/grants"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/objstoretest"
 	"holdfast.dev/holdfast/internal/operations"
 	"holdfast.dev/holdfast/internal/workflow"
 )
@@ -28,12 +31,15 @@ import (
 const (
 	group     = "/subscriptions/S/resourceGroups/rg"
 	clusterID = group + "/providers/Microsoft.ContainerService/managedClusters/c1"
+	otherID   = group + "/providers/Microsoft.ContainerService/managedClusters/c2"
 	accountID = group + "/providers/Microsoft.Storage/storageAccounts/acct"
 	extID     = clusterID + "/providers/Microsoft.KubernetesConfiguration/extensions/ext"
 	vaultID   = group + "/providers/Microsoft.DataProtection/backupVaults/v1"
 	policyID  = vaultID + "/backupPolicies/p1"
 	instID    = vaultID + "/backupInstances/i1"
 	uid       = "0123456789abcdef0123456789abcdef"
+	vaultUID  = "fedcba9876543210fedcba9876543210"
+	vaultAt   = "vaults/" + vaultUID + "/" + uid + "/"
 	pointID   = "84231923703f467e8825cd194927de55"
 )
 
@@ -47,6 +53,8 @@ type world struct {
 	face  catalog.Store // what the workflow sees of store
 	clock *clock.Manual
 	root  string
+	cave  objstore.Store // of the vaults
+	gate  *grants.Issuer
 	ring  *keys.Ring
 	seal  *keys.Sealer
 	flow  *workflow.Workflow
@@ -65,6 +73,11 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.ring, w.seal = keys.NewRing(w.store, provider), keys.NewSealer(provider)
+	w.cave = &objstoretest.Memory{}
+	w.gate, err = grants.NewIssuer(grants.Config{Keys: []grants.Key{{ID: "k", Secret: make([]byte, 32)}}, Clock: w.clock, URL: "https://service:8444"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.revive()
 	if err := os.MkdirAll(filepath.Join(w.root, "acct", "box"), 0o700); err != nil {
 		t.Fatal(err)
@@ -78,6 +91,7 @@ func (w *world) revive() {
 	w.flow = workflow.New(workflow.Config{
 		Store: w.face, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: &agentops.Bell{}, Keys: w.ring,
 		Secrets: w.seal, Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
+		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7},
 	})
 }
 
@@ -112,7 +126,7 @@ func (w *world) furnish(tx catalog.Tx) error {
 			Settings: map[string]string{"blobContainer": "box", "storageAccount": "acct", "storageAccountResourceGroup": "rg", "storageAccountSubscriptionId": "S"}}),
 		inventory.Connections.Put(tx, &backup.Connection{Meta: backup.Meta{ID: backup.ConnectionID(clusterID, backup.RoleExtension)},
 			Role: backup.RoleExtension, LastSeen: begin, Health: &backup.Health{Healthy: true}}),
-		inventory.Vaults.Put(tx, &backup.Vault{Meta: at(vaultID), Identity: backup.Identity{Type: backup.IdentitySystem, PrincipalID: "vault"}}),
+		inventory.Vaults.Put(tx, &backup.Vault{Meta: at(vaultID), UID: vaultUID, Identity: backup.Identity{Type: backup.IdentitySystem, PrincipalID: "vault"}}),
 		inventory.Policies.Put(tx, &backup.Policy{Meta: at(policyID), Rules: []backup.Rule{{Name: "Default", Retention: &backup.RetentionRule{
 			IsDefault: true, Lifecycles: []backup.Lifecycle{{Source: backup.TierOperational, DeleteAfter: days}}}}}}),
 		inventory.Bindings.Put(tx, &backup.TrustedAccessBinding{Meta: at(clusterID + "/trustedAccessRoleBindings/b"),
@@ -210,6 +224,9 @@ func (w *world) step(job catalog.Job) (again bool) {
 	}()
 	for _, handler := range w.flow.Handlers() {
 		if handler.Kind == job.Kind {
+			if job.NotBefore.After(w.clock.Now()) {
+				return true
+			}
 			result, err := handler.Work(context.Background(), job.Args)
 			return err != nil || result != jobs.Done()
 		}
@@ -221,19 +238,20 @@ func (w *world) step(job catalog.Job) (again bool) {
 // claimAll plays the programs in the cluster.
 func (w *world) claimAll() {
 	w.t.Helper()
-	for _, role := range []agentv1.Role{agentv1.RoleConnector, agentv1.RoleExtension} {
-		for w.claimOne(role) {
+	for _, line := range []string{agentops.Line(clusterID, agentv1.RoleConnector), agentops.Line(clusterID, agentv1.RoleExtension),
+		agentops.Line(otherID, agentv1.RoleExtension)} {
+		for w.claimOne(line) {
 		}
 	}
 }
 
-func (w *world) claimOne(role agentv1.Role) bool {
+func (w *world) claimOne(line string) bool {
 	w.t.Helper()
 	var o agentops.Operation
 	var token string
 	var found bool
 	w.update(func(tx catalog.Tx) (err error) {
-		o, token, found, err = agentops.Claim(tx, w.clock.Now(), agentops.Line(clusterID, role))
+		o, token, found, err = agentops.Claim(tx, w.clock.Now(), line)
 		return err
 	})
 	if !found {
@@ -263,7 +281,7 @@ func (w *world) claimOne(role agentv1.Role) bool {
 func succeed(o agentv1.Operation) agentv1.FinishRequest {
 	var value any = struct{}{}
 	switch o.Kind {
-	case agentv1.KindBackup:
+	case agentv1.KindBackup, agentv1.KindVault:
 		value = agentv1.BackupResult{RecoveryPointID: pointID, CutAt: begin, Objects: 3, BytesStored: 42, Namespaces: []string{"shop"}}
 	case agentv1.KindRestore:
 		value = agentv1.RestoreResult{Created: 3}
