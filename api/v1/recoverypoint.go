@@ -38,6 +38,11 @@ type RecoveryPointStore struct {
 	Visible               bool    `json:"visible"`
 	RehydrationExpiryTime *string `json:"rehydrationExpiryTime"`
 	RehydrationStatus     *string `json:"rehydrationStatus"`
+	// HoldfastLeftOutVolumes is our own: volumes of the point that are not in this
+	// store.
+	HoldfastLeftOutVolumes []RecoveryPointVolume `json:"holdfastLeftOutVolumes,omitempty"`
+	// HoldfastRoot is our own: what the point's data must add up to, hex.
+	HoldfastRoot string `json:"holdfastRoot,omitempty"`
 }
 
 // RecoveryPointContents lists the namespaces and volumes of a point.

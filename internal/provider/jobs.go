@@ -85,7 +85,7 @@ func jobTo(j *backup.Job) v1.Job {
 		DataSourceID: j.Datasource.ID, DataSourceName: cluster.Name(), DataSourceSetName: cluster.Name(),
 		DataSourceType: backup.DatasourceAKS, DataSourceLocation: j.Datasource.Location,
 		SourceResourceGroup: cluster.ResourceGroup(), SourceSubscriptionID: cluster.Subscription(),
-		SourceDataStoreType: string(backup.TierOperational), VaultName: nameOf(backup.ParentID(j.InstanceID)),
+		SourceDataStoreType: string(sourceTier(j)), VaultName: nameOf(backup.ParentID(j.InstanceID)),
 		BackupInstanceFriendlyName: friendlyJobName(j, cluster),
 		OperationCategory:          string(j.Kind), Operation: string(j.Kind), Status: string(j.Status),
 		StartTime: arm.FormatTime(j.Started), EndTime: optionalTime(j.Ended), Duration: backup.FormatDuration(j.Duration()),
@@ -97,6 +97,14 @@ func jobTo(j *backup.Job) v1.Job {
 		out.Properties.ErrorDetails = []v1.UserFacingError{*facing(j.Problem)}
 	}
 	return out
+}
+
+// sourceTier is the tier that a job reads.
+func sourceTier(j *backup.Job) backup.Tier {
+	if j.Restore != nil && j.Restore.Tier == backup.TierVault {
+		return backup.TierVault
+	}
+	return backup.TierOperational
 }
 
 // jobETag changes with every report of the job, in the form Azure Backup uses.
@@ -134,7 +142,7 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 	}
 	for n, t := range j.Tasks {
 		info.SubTasks = append(info.SubTasks, v1.JobSubTask{
-			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), AdditionalDetails: taskDetails(j)})
+			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), AdditionalDetails: taskDetails(j, n)})
 	}
 	info.AdditionalDetails = jobDetails(j)
 	for _, w := range j.Warnings {
@@ -147,13 +155,18 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 	return info
 }
 
-func taskDetails(j *backup.Job) map[string]string {
-	size := "DataTransferredInBytes"
-	if j.Kind == backup.JobBackup {
+// taskDetails are the details of a job's nth task; what the last one has moved
+// is the progress of the job.
+func taskDetails(j *backup.Job, n int) map[string]string {
+	size, moved := "DataTransferredInBytes", j.Tasks[n].Bytes
+	if n == len(j.Tasks)-1 {
+		moved = j.Progress.BytesDone
+	}
+	if j.Kind == backup.JobBackup && j.Tasks[n].Name != backup.TaskVaulting {
 		size = "OriginalDatasourceSizeInBytes"
 	}
 	return map[string]string{
-		size: strconv.FormatInt(j.Progress.BytesDone, 10), "TaskId": j.ActivityID, "DatasourceType": backup.DatasourceAKS,
+		size: strconv.FormatInt(moved, 10), "TaskId": j.ActivityID, "DatasourceType": backup.DatasourceAKS,
 	}
 }
 

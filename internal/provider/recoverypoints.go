@@ -84,7 +84,8 @@ func recoveryPointTo(p *backup.RecoveryPoint) v1.RecoveryPoint {
 
 func recoveryStoreTo(s *backup.RecoveryStore) v1.RecoveryPointStore {
 	return v1.RecoveryPointStore{ID: s.ID, Type: string(s.Tier), CreationTime: arm.FormatTime(s.Created),
-		ExpiryTime: optionalTime(s.Expires), State: "COMMITTED", Visible: true}
+		ExpiryTime: optionalTime(s.Expires), State: "COMMITTED", Visible: true,
+		HoldfastLeftOutVolumes: show(s.LeftOut, recoveryVolumeTo), HoldfastRoot: s.Root}
 }
 
 func recoveryVolumeTo(v *backup.RecoveryVolume) v1.RecoveryPointVolume {
