@@ -74,6 +74,9 @@ func TestKilledAtEveryTransaction(t *testing.T) {
 
 // scenes are pieces of work with what must be true at their end.
 var scenes = map[string]func(*testing.T, *world){
+	"vault":          vaultScene,
+	"missed vault":   missedVaultScene,
+	"delete vaulted": deleteVaultedScene,
 	"backup": func(t *testing.T, w *world) {
 		job := w.startJob("j1", backup.JobBackup)
 		w.turns(w.ended(job.OperationID))

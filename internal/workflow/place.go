@@ -129,6 +129,15 @@ func probe(ctx context.Context, containerID string, at agentv1.StorageLocation) 
 	}
 }
 
+// try makes sure that the store keeps the promises that repositories rest on.
+// It writes, so it is asked before an instance is protected, not at each backup.
+func try(ctx context.Context, containerID string, at agentv1.StorageLocation) error {
+	if err := location.Check(ctx, location.Location(at)); err != nil {
+		return unreachable(containerID, err)
+	}
+	return nil
+}
+
 // unreachable makes a problem of a store's error. The context's end is not
 // the store's fault and stays an error.
 func unreachable(containerID string, err error) error {

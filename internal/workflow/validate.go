@@ -33,7 +33,9 @@ func (w *Workflow) checkCandidate(ctx context.Context, i *backup.Instance) (*bac
 		var container string
 		var at agentv1.StorageLocation
 		if container, at, err = w.locationOf(ctx, i.Datasource.ID); err == nil {
-			err = probe(ctx, container, at)
+			if err = probe(ctx, container, at); err == nil {
+				err = try(ctx, container, at)
+			}
 		}
 	}
 	if problem, ok := backup.AsProblem(err); ok {

@@ -22,45 +22,47 @@ import (
 	"holdfast.dev/holdfast/internal/repo"
 )
 
-func init() {
-	scenes["vault"] = func(t *testing.T, w *world) {
-		w.update(func(tx catalog.Tx) error { return inventory.Policies.Put(tx, vaultPolicy()) })
-		job := w.startJob("j1", backup.JobBackup)
-		w.turns(w.ended(job.OperationID))
-		j := w.job(job.ID)
-		if j.Status != backup.JobCompleted || len(j.Tasks) != 2 || j.Tasks[1] != (backup.Task{Name: backup.TaskVaulting, Status: backup.JobCompleted}) {
-			t.Fatalf("job = %+v", j)
-		}
-		if r := w.record(job.OperationID); r.Status != operations.Succeeded || string(r.Result) != string(operations.JobInfo(job.ID)) {
-			t.Fatalf("operation = %+v", r)
-		}
-		if points := w.points(); len(points) != 1 || len(points[0].Stores) != 2 {
-			t.Fatalf("recovery points = %+v", points)
-		}
+// Scenes of kill_test.go.
+
+func vaultScene(t *testing.T, w *world) {
+	w.update(func(tx catalog.Tx) error { return inventory.Policies.Put(tx, vaultPolicy()) })
+	job := w.startJob("j1", backup.JobBackup)
+	w.turns(w.ended(job.OperationID))
+	j := w.job(job.ID)
+	if j.Status != backup.JobCompleted || len(j.Tasks) != 2 || j.Tasks[1] != (backup.Task{Name: backup.TaskVaulting, Status: backup.JobCompleted}) {
+		t.Fatalf("job = %+v", j)
 	}
-	scenes["missed vault"] = func(t *testing.T, w *world) {
-		w.update(func(tx catalog.Tx) error { return inventory.Policies.Put(tx, vaultPolicy()) })
-		w.answer = ofKind(agentv1.KindVault, failing(false), succeed)
-		job := w.startJob("j1", backup.JobBackup)
-		w.turns(func() bool { return w.ended(job.OperationID)() && w.idle() })
-		if j := w.job(job.ID); j.Status != backup.JobCompletedWithWarnings || w.stateInVault(pointID) != "void" {
-			t.Fatalf("job = %+v, in the vault %s", j, w.stateInVault(pointID))
-		}
+	if r := w.record(job.OperationID); r.Status != operations.Succeeded || string(r.Result) != string(operations.JobInfo(job.ID)) {
+		t.Fatalf("operation = %+v", r)
 	}
-	scenes["delete vaulted"] = func(t *testing.T, w *world) {
-		w.update(func(tx catalog.Tx) error { return inventory.Policies.Put(tx, vaultPolicy()) })
-		w.turns(w.ended(w.startJob("j1", backup.JobBackup).OperationID))
-		w.update(w.startDelete)
-		w.turns(func() bool {
-			w.clock.Advance(time.Minute)
-			return w.ended("op")() && len(w.queue) == 0
-		})
-		if _, err := w.ring.Key(t.Context(), "vault-"+uid); !errors.Is(err, catalog.ErrNotFound) {
-			t.Fatalf("the vault's key is still there: %v", err)
-		}
-		if left := w.names(); len(left) != 0 || w.instance() != nil {
-			t.Fatalf("left in the vault: %v", left)
-		}
+	if points := w.points(); len(points) != 1 || len(points[0].Stores) != 2 {
+		t.Fatalf("recovery points = %+v", points)
+	}
+}
+
+func missedVaultScene(t *testing.T, w *world) {
+	w.update(func(tx catalog.Tx) error { return inventory.Policies.Put(tx, vaultPolicy()) })
+	w.answer = ofKind(agentv1.KindVault, failing(false), succeed)
+	job := w.startJob("j1", backup.JobBackup)
+	w.turns(func() bool { return w.ended(job.OperationID)() && w.idle() })
+	if j := w.job(job.ID); j.Status != backup.JobCompletedWithWarnings || w.stateInVault(pointID) != "void" {
+		t.Fatalf("job = %+v, in the vault %s", j, w.stateInVault(pointID))
+	}
+}
+
+func deleteVaultedScene(t *testing.T, w *world) {
+	w.update(func(tx catalog.Tx) error { return inventory.Policies.Put(tx, vaultPolicy()) })
+	w.turns(w.ended(w.startJob("j1", backup.JobBackup).OperationID))
+	w.update(w.startDelete)
+	w.turns(func() bool {
+		w.clock.Advance(time.Minute)
+		return w.ended("op")() && len(w.queue) == 0
+	})
+	if _, err := w.ring.Key(t.Context(), "vault-"+uid); !errors.Is(err, catalog.ErrNotFound) {
+		t.Fatalf("the vault's key is still there: %v", err)
+	}
+	if left := w.names(); len(left) != 0 || w.instance() != nil {
+		t.Fatalf("left in the vault: %v", left)
 	}
 }
 

@@ -141,15 +141,19 @@ func (w *world) furnish(tx catalog.Tx) error {
 func (w *world) assign(tx catalog.Tx, principal string) error {
 	var all error
 	for _, name := range []string{access.RoleOwner, access.RoleStorageBlobDataContrib} {
-		role, ok := access.RoleByName(name)
-		if !ok {
-			return fmt.Errorf("no role %s", name)
-		}
-		all = errors.Join(all, inventory.RoleAssignments.Put(tx, &inventory.RoleAssignment{
-			Meta:  backup.Meta{ID: "/providers/Microsoft.Authorization/roleAssignments/" + principal + role.ID},
-			Scope: "/", RoleID: role.ID, PrincipalID: principal, PrincipalType: access.ServicePrincipal}))
+		all = errors.Join(all, w.assignRole(tx, principal, name))
 	}
 	return all
+}
+
+func (w *world) assignRole(tx catalog.Tx, principal, name string) error {
+	role, ok := access.RoleByName(name)
+	if !ok {
+		return fmt.Errorf("no role %s", name)
+	}
+	return inventory.RoleAssignments.Put(tx, &inventory.RoleAssignment{
+		Meta:  backup.Meta{ID: "/providers/Microsoft.Authorization/roleAssignments/" + principal + role.ID},
+		Scope: "/", RoleID: role.ID, PrincipalID: principal, PrincipalType: access.ServicePrincipal})
 }
 
 // operation starts an operation of the API and returns its id.
