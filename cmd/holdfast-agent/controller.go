@@ -8,6 +8,7 @@ import (
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/agent/controller"
+	"holdfast.dev/holdfast/internal/agent/movers"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/location"
@@ -23,9 +24,14 @@ func controllerCommand() *cobra.Command {
 			if err := c.prepare(); err != nil {
 				return err
 			}
+			direct, err := c.direct()
+			if err != nil {
+				return err
+			}
 			return controller.Run(command.Context(), c.kubeconfig, controller.Options{
 				Namespace: c.namespace, Location: controller.LocationFile(file), Open: openLocation,
-				Clock: clock.System{}, Log: c.log, Pod: os.Getenv("POD_NAME"), LeaderElection: true, HealthAddress: c.probes,
+				Clock: clock.System{}, Log: c.log, LeaderElection: true, HealthAddress: c.probes,
+				MoverPod: movers.OwnPod(direct, c.namespace, os.Getenv("POD_NAME")),
 			})
 		},
 	}

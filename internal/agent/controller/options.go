@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/agent/movers"
 	"holdfast.dev/holdfast/internal/clock"
@@ -30,16 +28,12 @@ type Options struct {
 	// SnapshotPatience is how long one volume may take to be cut, and again to be
 	// ready; zero means snapshot.DefaultPatience.
 	SnapshotPatience time.Duration
-	// Pod is the name of the controller's own pod, which movers take after.
-	Pod string
+	// MoverPod says what the pods of movers have of the controller's own.
+	MoverPod func(ctx context.Context) (movers.Template, error)
 	// LeaderElection makes one of several replicas work. Off only in tests.
 	LeaderElection bool
 	// HealthAddress serves /healthz and /readyz, such as ":8081"; empty serves nothing.
 	HealthAddress string
-}
-
-func (o Options) moverPod(c client.Client) func(context.Context) (movers.Template, error) {
-	return movers.OwnPod(c, o.Namespace, o.Pod)
 }
 
 // LocationFile reads the storage location, as JSON, from a file: the mounted

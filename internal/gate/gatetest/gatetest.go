@@ -16,6 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -43,6 +44,9 @@ type Options struct {
 	// Keys sign grants; none means one of the world's own.
 	Keys []grants.Key
 	Log  io.Writer // of the gate; nil for none
+	// Host is the address of this machine to listen at, for callers in pods;
+	// empty means loopback.
+	Host string
 }
 
 // World is a running gate. It knows the store "vault" and every operation that
@@ -79,6 +83,9 @@ func New(t testing.TB, store objstore.Store, o Options) *World {
 	server := httptest.NewUnstartedServer(nil)
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequestClientCert}
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	if o.Host != "" {
+		listenAt(t, server, o.Host)
+	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	w.URL, w.CA = server.URL, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
@@ -99,6 +106,28 @@ func New(t testing.TB, store objstore.Store, o Options) *World {
 		front(rw, r, behind)
 	})
 	return w
+}
+
+// listenAt makes a server listen at an address, with a certificate for it.
+func listenAt(t testing.TB, server *httptest.Server, host string) {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Listener.Close()
+	server.Listener = listener
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "gate"}, IPAddresses: []net.IP{net.ParseIP(host)},
+		NotAfter: clock.System{}.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.TLS.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
 }
 
 // Front puts something before the gate.

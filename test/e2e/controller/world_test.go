@@ -39,6 +39,7 @@ import (
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/api/k8s/v1alpha1"
 	"holdfast.dev/holdfast/internal/agent/controller"
+	"holdfast.dev/holdfast/internal/agent/movers"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/location"
@@ -64,6 +65,12 @@ func TestMain(m *testing.M) {
 // kubeconfig is of the cluster that the tests use.
 var kubeconfig string
 
+// hostAddress is where pods reach this machine.
+var hostAddress string
+
+// kubectl runs a command on the cluster.
+var kubectl func(ctx context.Context, args ...string) (string, error)
+
 // withCluster brings up a cluster of the tests' own, and ends it; or uses the
 // one that HOLDFAST_CLUSTER names, and leaves it.
 func withCluster(run func() int) (int, error) {
@@ -81,7 +88,7 @@ func withCluster(run func() int) (int, error) {
 	if err := s.StartCluster(ctx); err != nil {
 		return 1, err
 	}
-	kubeconfig = s.Kubeconfig
+	kubeconfig, hostAddress, kubectl = s.Kubeconfig, s.Host, s.Kubectl
 	ctrl.SetLogger(logr.Discard())
 	code := run()
 	if !given {
@@ -115,6 +122,9 @@ func beController(raw string) int {
 		Clock:     clock.System{},
 		Log:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		TempDir:   s.TempDir,
+		MoverPod: func(context.Context) (movers.Template, error) {
+			return movers.Template{Image: "localhost/holdfast-agent:0.1.0", PullPolicy: corev1.PullIfNotPresent}, nil
+		},
 
 		SnapshotPatience: s.Patience,
 		LeaderElection:   s.Elect,
