@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +22,8 @@ const wrappedVersion = 1
 // FileProvider wraps with a key-encrypting key in a file. Whoever has the file
 // and a bucket can read the bucket: keep a copy of it, apart from the data.
 type FileProvider struct {
-	aead cipher.AEAD
+	aead        cipher.AEAD
+	fingerprint string
 }
 
 // OpenFile reads the key-encrypting key at path, and makes one, readable by
@@ -43,8 +47,13 @@ func OpenFile(path string) (*FileProvider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
 	}
-	return &FileProvider{aead}, nil
+	mac := hmac.New(sha256.New, kek)
+	mac.Write([]byte("holdfast key file"))
+	return &FileProvider{aead, hex.EncodeToString(mac.Sum(nil)[:8])}, nil
 }
+
+// Describe tells files apart by a fingerprint of their key.
+func (p *FileProvider) Describe() Description { return Description{"file", p.fingerprint} }
 
 // makeFile writes the key whole or not at all, and never over another: a key
 // that was used once must not be lost.
@@ -83,11 +92,11 @@ func (p *FileProvider) Wrap(_ context.Context, name string, key []byte) ([]byte,
 // Unwrap opens what Wrap sealed under the same name.
 func (p *FileProvider) Unwrap(_ context.Context, name string, wrapped []byte) ([]byte, error) {
 	if len(wrapped) == 0 || wrapped[0] != wrappedVersion {
-		return nil, errors.New("wrapped key is of an unknown version")
+		return nil, fmt.Errorf("%w: it was not wrapped by a key file", ErrUnwrap)
 	}
 	key, err := p.aead.Open(nil, nil, wrapped[1:], []byte(name))
 	if err != nil {
-		return nil, errors.New("wrapped key does not belong to this key file, or was changed")
+		return nil, fmt.Errorf("%w: it does not belong to this key file, or was changed", ErrUnwrap)
 	}
 	return key, nil
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/objstore"
 )
 
 // Kind is the kind of the catalog documents that hold wrapped keys; their ids
@@ -20,13 +21,6 @@ const Kind = "repositorykey"
 
 // Size is the length of a data key in bytes.
 const Size = 32
-
-// Provider wraps keys with one that never leaves it. The name is bound to the
-// wrapped key: under another name it cannot be unwrapped.
-type Provider interface {
-	Wrap(ctx context.Context, name string, key []byte) (wrapped []byte, err error)
-	Unwrap(ctx context.Context, name string, wrapped []byte) (key []byte, err error)
-}
 
 // Ring makes and reads data keys.
 type Ring struct {
@@ -100,6 +94,24 @@ func (r *Ring) Key(ctx context.Context, repository string) ([]byte, error) {
 		return nil, fmt.Errorf("the key of repository %s has %d bytes, not %d", repository, len(key), Size)
 	}
 	return key, nil
+}
+
+// Publish makes sure that the wrapped key of a repository lies in the repository
+// itself, so that the bucket and the key provider are enough to read it. Call
+// it when the repository is made, and again at will.
+func (r *Ring) Publish(ctx context.Context, name string, repository objstore.Store) error {
+	wrapped, err := r.Wrapped(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := putDocument(ctx, repository, name, r.provider.Describe(), wrapped); err != nil {
+		return fmt.Errorf("publish the key of repository %s: %w", name, err)
+	}
+	_, err = r.Wrapped(ctx, name)
+	if errors.Is(err, catalog.ErrNotFound) { // shredded meanwhile, perhaps after the bucket was looked at
+		err = errors.Join(err, repository.Delete(ctx, nameOf(wrapped)))
+	}
+	return err
 }
 
 // Destroy forgets a key, after which the repository cannot be read by anybody

@@ -39,6 +39,22 @@ func (s *Sealer) Open(ctx context.Context, owner string, sealed []byte) (string,
 	return string(secret), nil
 }
 
+// Renew wraps what Seal sealed for the same owner anew, when it is stale.
+// renewed is nil when it is not. With dry it is not done, and only said.
+func (s *Sealer) Renew(ctx context.Context, owner string, sealed []byte, dry bool) (renewed []byte, stale bool, err error) {
+	set, ok := s.provider.(Set)
+	if !ok || len(sealed) == 0 {
+		return nil, false, nil
+	}
+	if stale, err = set.Stale(ctx, secretOf(owner), sealed); err == nil && stale && !dry {
+		renewed, err = set.Renew(ctx, secretOf(owner), sealed)
+	}
+	if err != nil {
+		return nil, stale, fmt.Errorf("secret of %s: %w", owner, err)
+	}
+	return renewed, stale, nil
+}
+
 // secretOf keeps secrets apart from the keys of repositories, whose names are
 // bare ids: neither can be put in the other's place.
 func secretOf(owner string) string { return "secret of " + owner }
