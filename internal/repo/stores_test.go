@@ -8,15 +8,27 @@ import (
 	"holdfast.dev/holdfast/internal/objstore/location"
 	"holdfast.dev/holdfast/internal/repo"
 	"holdfast.dev/holdfast/test/azurite"
+	"holdfast.dev/holdfast/test/gcs"
+	"holdfast.dev/holdfast/test/s3"
 )
 
-// TestOnRealStores backs up into a folder and into a container, each holding
-// two repositories.
+// TestOnRealStores backs up into every kind of store, each holding two
+// repositories.
 func TestOnRealStores(t *testing.T) {
-	server := azurite.Start(t)
+	server, s3Server, gcsServer := azurite.Start(t), s3.Start(t), gcs.Start(t)
+	s3Bucket, err := s3Server.Bucket("backups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcsBucket, err := gcsServer.Bucket("backups")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, l := range map[string]location.Location{
 		"folder":    {URL: "file://" + t.TempDir()},
 		"container": {URL: server.Container("repositories"), Account: azurite.Account, Key: azurite.Key},
+		"S3":        {URL: s3Bucket, Account: s3.AccessKey, Key: s3.SecretKey},
+		"GCS":       {URL: gcsBucket},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := location.Create(t.Context(), l); err != nil {
