@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Prints the path of a test server's program, compiled once from the Go module
-# test/NAME/server and kept in the cache: scripts/server.sh s3|gcs. The first
+# test/NAME/server and kept in the cache: scripts/server.sh s3|gcs|vault. The first
 # time takes a minute or two on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/../test/$1/server"
-key=$(cat go.mod go.sum | sha256sum | cut -c1-16)
+key=$(find . -maxdepth 1 -type f | sort | xargs cat | sha256sum | cut -c1-16)
 cache=${HOLDFAST_CACHE:-$HOME/.cache/holdfast}/servers
 program=$cache/$1-$key
 if [ ! -x "$program" ]; then
