@@ -42,10 +42,13 @@ type Progress struct {
 //
 // +kubebuilder:object:generate=true
 type StorageLocation struct {
-	// URL is file:///absolute/folder (a directory store) or
-	// https://account.host/container (Azure Blob; http for an emulator).
+	// URL is file:///absolute/folder (a directory store),
+	// https://account.host/container (Azure Blob; http for an emulator),
+	// s3://bucket/prefix or gs://bucket/prefix (with the parameters endpoint
+	// and, for s3, region).
 	URL string `json:"url"`
-	// Account and Key authenticate at Azure Blob (shared key); empty for a directory.
+	// Account and Key authenticate: a shared key (Azure Blob), an access key
+	// (S3), or a service account's JSON key alone; empty for a directory.
 	Account string `json:"account,omitempty"`
 	Key     string `json:"key,omitempty"`
 }
