@@ -105,9 +105,9 @@ func here(ctx context.Context, name string, p place) (figure, error) {
 	return figure{}, fmt.Errorf("there is no case %q", name)
 }
 
-// peakMemory is the most memory this process ever held, in bytes.
-func peakMemory() (int64, error) {
-	file, err := os.Open("/proc/self/status")
+// peakMemory is the most memory a process ever held, in bytes.
+func peakMemory(pid string) (int64, error) {
+	file, err := os.Open("/proc/" + pid + "/status")
 	if err != nil {
 		return 0, err
 	}
@@ -119,5 +119,5 @@ func peakMemory() (int64, error) {
 			return kilobytes << 10, nil
 		}
 	}
-	return 0, fmt.Errorf("/proc/self/status says nothing of VmHWM")
+	return 0, fmt.Errorf("/proc/%s/status says nothing of VmHWM", pid)
 }

@@ -3,7 +3,8 @@
 // and docs/performance.md.
 //
 //	bench ── makes seeded data, and serves the objects as an API server does
-//	  └── for each case, three rounds: a process for the work, one for its limit
+//	  ├── for each part, three rounds: a process for the work, one for its limit
+//	  └── for each case of volumes: processes of ours, and of restic and borg
 //
 // A process does one measurement, so that its peak memory is that of the work.
 // Each case prints one line:
@@ -26,31 +27,91 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
+	"runtime/pprof"
+	"slices"
+	"syscall"
+
+	"holdfast.dev/holdfast/internal/repo"
 )
 
 func main() {
-	dir := flag.String("dir", "", "where to make a folder for the data; the system's temporary folder when empty")
+	var o options
+	flag.StringVar(&o.dir, "dir", "", "where to make a folder for the data; the system's temporary folder when empty")
+	flag.StringVar(&o.cases, "case", ".", "do the cases whose names match this regular expression")
+	flag.Float64Var(&o.scale, "scale", 1, "share of the full size of volumes")
+	flag.Uint64Var(&o.seed, "seed", seed, "of the volumes' data")
+	flag.Int64Var(&o.block, "block", repo.VolumeBlockSize, "size of volume blocks in bytes")
+	flag.StringVar(&o.profile, "profile", "", "for volumes: an existing folder for CPU profiles; in a task: the file")
 	one := flag.String("one", "", "for the program itself: do this one measurement; the place is read from standard input")
+	isTask := flag.Bool("task", false, "for the program itself: do the task that is read from standard input")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	do := func() error { return all(ctx, *dir) }
-	if *one != "" {
+	do := func() error { return o.all(ctx) }
+	switch {
+	case *one != "":
 		do = func() error { return child(ctx, *one) }
+	case *isTask:
+		do = func() error { return profiled(o.profile, func() error { return doTask(ctx) }) }
 	}
 	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-// all measures every case in order: some read what an earlier one wrote.
-func all(ctx context.Context, dir string) (err error) {
-	p := fullSize
-	if p.Dir, err = os.MkdirTemp(dir, "holdfast-bench-"); err != nil {
+// profiled does something, and writes a CPU profile of it.
+func profiled(name string, do func() error) error {
+	if name == "" {
+		return do()
+	}
+	file, err := os.Create(name)
+	if err == nil {
+		err = pprof.StartCPUProfile(file)
+	}
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(p.Dir)) }()
+	err = do()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
+}
+
+type options struct {
+	dir, cases, profile string
+	scale               float64
+	seed                uint64
+	block               int64
+}
+
+// all does every case that is asked for, in order: some read what an earlier
+// one wrote.
+func (o options) all(ctx context.Context) (err error) {
+	match, err := regexp.Compile(o.cases)
+	if err != nil {
+		return fmt.Errorf("cases: %w", err)
+	}
+	dir, err := os.MkdirTemp(o.dir, "holdfast-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := o.parts(ctx, dir, match); err != nil {
+		return err
+	}
+	return o.volumes(ctx, dir, match)
+}
+
+// parts measures the parts against the limits of the machine.
+func (o options) parts(ctx context.Context, dir string, match *regexp.Regexp) error {
+	chosen := slices.DeleteFunc(slices.Clone(cases), func(c benchmark) bool { return !match.MatchString(c.name) })
+	if len(chosen) == 0 {
+		return nil
+	}
+	p := fullSize
+	p.Dir = dir
 	if err := p.prepare(); err != nil {
 		return err
 	}
@@ -61,12 +122,41 @@ func all(ctx context.Context, dir string) (err error) {
 	server := httptest.NewServer(s)
 	defer server.Close()
 	p.Server = server.URL
-	for _, c := range cases {
+	for _, c := range chosen {
 		line, err := c.measure(ctx, p, inProcess)
 		if err != nil {
 			return err
 		}
 		fmt.Println(line)
+	}
+	return nil
+}
+
+// volumes compares with other tools.
+func (o options) volumes(ctx context.Context, dir string, match *regexp.Regexp) (err error) {
+	c := &comparison{dir: dir, size: int64(o.scale*4096) << 20, small: int(o.scale * 500_000), blocks: int(o.scale * 2_000_000),
+		block: o.block, rounds: rounds,
+		seed: o.seed, profile: o.profile, done: map[string]outcome{}}
+	for _, one := range []struct {
+		name   string
+		do     func(context.Context) error
+		volume bool // needs the large one
+	}{{"volume-full", c.volumeFull, true}, {"volume-borg", c.volumeBorg, true}, {"volume-same", c.volumeSame, true},
+		{"volume-restore", c.volumeRestore, true}, {"volume-next", c.volumeNext, true}, {"small-full", c.smallFiles, false},
+		{"gc", c.garbage, false}} {
+		if !match.MatchString(one.name) {
+			continue
+		}
+		err := install(ctx)
+		if err == nil && one.volume {
+			err = c.prepare(ctx)
+		}
+		if err == nil {
+			err = one.do(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
 	}
 	return nil
 }
@@ -101,7 +191,7 @@ func child(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if f.RSS, err = peakMemory(); err != nil {
+	if f.RSS, err = peakMemory("self"); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(f)

@@ -12,7 +12,7 @@ import (
 )
 
 // volumeBlock is the size of the volume's blocks in bytes.
-const volumeBlock = 256 << 10
+const volumeBlock = repo.VolumeBlockSize
 
 // writeVolume is the first backup of a volume into an empty folder.
 func writeVolume(ctx context.Context, p place) (float64, error) {
