@@ -67,6 +67,10 @@ func otherNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	switch name {
 	case "backup-instance-name", "job-id", "ids":
 		name = "name"
+	case "retention-tag":
+		name = "retention-tag-override"
+	case "rule":
+		name = "rule-name"
 	case "username":
 		name = "client-id"
 	case "password":

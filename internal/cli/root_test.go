@@ -56,6 +56,9 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.requests = append(f.requests, fmt.Sprintf("%s %s %s", r.Method, r.URL.Path, body))
 	answer, ok := f.answers[r.Method+" "+r.URL.Path]
+	if !ok && r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/roleAssignments/") { // under a new GUID each time
+		answer, ok = `{}`, true
+	}
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, `{"error":{"code":"ResourceNotFound","message":"not there"}}`)
@@ -201,8 +204,9 @@ func TestStatusJoinsInstancesWithTheirNewestJob(t *testing.T) {
 	f.answers["GET "+vaultPath+"/backupJobs"] = `{"value":[
 		{"properties":{"backupInstanceId":"` + strings.ToUpper(id) + `","operation":"Backup","status":"Failed","startTime":"2026-01-01T00:00:00Z"}},
 		{"properties":{"backupInstanceId":"` + id + `","operation":"Restore","status":"Completed","startTime":"2026-01-02T00:00:00Z"}}]}`
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + twoStores + `,` + oneStore + `]}`
 	out := f.must("status", "-o", "table")
-	for _, want := range []string{"shop", "ProtectionConfigured", "Restore", "Completed"} {
+	for _, want := range []string{"shop", "ProtectionConfigured", "Restore", "Completed", "2 operational, 1 vault"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -212,13 +216,128 @@ func TestStatusJoinsInstancesWithTheirNewestJob(t *testing.T) {
 	}
 }
 
+// Recovery points as the service shows them: an older one that is in the vault,
+// and a newer one that is not.
+const (
+	twoStores = `{"name":"old","properties":{"recoveryPointTime":"2026-01-01T00:00:00Z","recoveryPointDataStoresDetails":[{"type":"OperationalStore"},{"type":"VaultStore"}]}}`
+	oneStore  = `{"name":"new","properties":{"recoveryPointTime":"2026-01-02T00:00:00Z","recoveryPointDataStoresDetails":[{"type":"OperationalStore"}]}}`
+)
+
+func TestRestoreFromTheVaultIntoAnotherCluster(t *testing.T) {
+	f := newFixture(t)
+	id := vaultPath + "/backupInstances/i"
+	instance := `{"id":"` + id + `","name":"i","properties":{"friendlyName":"shop","dataSourceInfo":{"resourceID":"/gone","resourceLocation":"local"}}}`
+	second := "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/second"
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[` + instance + `]}`
+	f.answers["GET "+id] = instance
+	f.answers["GET "+second] = `{"location":"there"}`
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + oneStore + `,` + twoStores + `]}`
+	f.answers["POST "+id+"/restore"] = `{"jobId":"/j"}`
+	f.must("restore", "shop", "--from", "vault", "--cluster", "second", "--no-wait")
+	sent := f.sent("POST", id+"/restore")
+	target := sent["restoreTargetInfo"].(map[string]any)
+	if sent["recoveryPointId"] != "old" || sent["sourceDataStoreType"] != "VaultStore" || target["restoreLocation"] != "there" ||
+		target["datasourceInfo"].(map[string]any)["resourceID"] != second ||
+		target["restoreCriteria"].([]any)[0].(map[string]any)["objectType"] != "KubernetesClusterVaultTierRestoreCriteria" {
+		t.Errorf("sent %v", sent)
+	}
+	if code, _, errs := f.run("restore", "shop", "--from", "cellar"); code != console.ExitUsage || !strings.Contains(errs, "operational or vault") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + oneStore + `]}`
+	if code, _, errs := f.run("restore", "shop", "--from", "vault"); code != console.ExitUsage || !strings.Contains(errs, "no recovery point in the VaultStore") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + twoStores + `]}`
+	if out := f.must("recovery-point", "list", "--backup-instance-name", "i", "-o", "table"); !strings.Contains(out, "OperationalStore, VaultStore") {
+		t.Errorf("printed\n%s", out)
+	}
+}
+
+// The request of the long form, as az composes it.
+func TestLongRestoreRequestForTheVault(t *testing.T) {
+	f := newFixture(t)
+	config := filepath.Join(f.dir, "rc.json")
+	group := "/subscriptions/s/resourceGroups/staging"
+	out := f.must("backup-instance", "initialize-restoreconfig", "--staging-resource-group-id", group, "--staging-storage-account-id", group+"/x")
+	if err := os.WriteFile(config, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out = f.must("backup-instance", "restore", "initialize-for-data-recovery", "--source-datastore", "VaultStore", "--recovery-point-id", "p",
+		"--restore-location", "local", "--target-resource-id", "/c", "--restore-configuration", config,
+		"--query", "[sourceDataStoreType, restoreTargetInfo.restoreCriteria[0].[objectType, stagingResourceGroupId, stagingStorageAccountId]]")
+	want := `["VaultStore",["KubernetesClusterVaultTierRestoreCriteria","` + group + `","` + group + `/x"]]`
+	if got := strings.Join(strings.Fields(out), ""); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A policy with vault storage needs two more roles for the vault.
+func TestPermissionsOfTheVaultTier(t *testing.T) {
+	f := newFixture(t)
+	cluster, group, policy := "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c", "/subscriptions/s/resourceGroups/snap", vaultPath+"/backupPolicies/p"
+	instance := fmt.Sprintf(`{"properties":{"dataSourceInfo":{"resourceID":%q},"policyInfo":{"policyId":%q,"policyParameters":{"dataStoreParametersList":[{"resourceGroupId":%q}]}}}}`, cluster, policy, group)
+	identity := `{"identity":{"principalId":"id"}}`
+	f.answers["GET "+vaultPath], f.answers["GET "+cluster] = identity, identity
+	f.answers["GET "+cluster+"/providers/Microsoft.KubernetesConfiguration/extensions"] = `{"value":[{"properties":{"configurationSettings":{
+		"configuration.backupStorageLocation.config.storageAccount":"acct","storageAccountResourceGroup":"g","storageAccountSubscriptionId":"s"}}}]}`
+	given := func(lifecycle string) (scopes []string) {
+		f.requests = nil
+		f.answers["GET "+policy] = `{"properties":{"policyRules":[{"lifecycles":[` + lifecycle + `]}]}}`
+		f.must("backup-instance", "update-msi-permissions", "--operation", "Backup", "--yes", "--backup-instance", instance)
+		for _, r := range f.requests {
+			if scope, rest, ok := strings.Cut(r, "/providers/Microsoft.Authorization/roleAssignments/"); ok {
+				var body struct {
+					Properties struct{ RoleDefinitionID string }
+				}
+				if err := json.Unmarshal([]byte(rest[strings.IndexByte(rest, ' '):]), &body); err != nil {
+					t.Fatal(err)
+				}
+				role := body.Properties.RoleDefinitionID
+				scopes = append(scopes, scope[strings.LastIndexByte(scope, '/')+1:]+" "+role[strings.LastIndexByte(role, '/')+1:][:8])
+			}
+		}
+		return scopes
+	}
+	plain := "[c acdd72a7 snap acdd72a7 snap b24988ac]"
+	if got := fmt.Sprint(given(`{"sourceDataStore":{"dataStoreType":"OperationalStore"}}`)); got != plain {
+		t.Errorf("operational tier: %s", got)
+	}
+	if got := fmt.Sprint(given(`{"sourceDataStore":{"dataStoreType":"VaultStore"}}`)); got != plain[:len(plain)-1]+" snap 7efff54f acct 2a2b9908]" {
+		t.Errorf("vault tier: %s", got)
+	}
+}
+
+// A backup whose copy into the vault is missing is no success for a script.
+func TestBackupWithoutItsVaultCopyFails(t *testing.T) {
+	f := newFixture(t)
+	id, job := vaultPath+"/backupInstances/i", vaultPath+"/backupJobs/j"
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"name":"i","properties":{"friendlyName":"shop"}}]}`
+	f.answers["POST "+id+"/backup"] = `{"jobId":"` + job + `"}`
+	done := func(status, task, warnings string) string {
+		return `{"name":"j","properties":{"operation":"Backup","status":"` + status + `","extendedInfo":{"subTasks":[{"taskName":"Trigger Backup","taskStatus":"Completed"},{"taskName":"Vaulting","taskStatus":"` + task + `"}],"warningDetails":[` + warnings + `]}}}`
+	}
+	f.answers["GET "+job] = done("Completed", "Completed", "")
+	f.must("backup", "shop", "--rule", "r", "--retention-tag", "Vault")
+	if got := fmt.Sprint(f.sent("POST", id+"/backup")["backupRuleOptions"]); got != "map[ruleName:r triggerOption:map[retentionTagOverride:Vault]]" {
+		t.Errorf("sent %s", got)
+	}
+	f.answers["GET "+job] = done("CompletedWithWarnings", "Failed", `{"resourceName":"VaultStore","warning":{"code":"UserErrorVaultCopyMissing","message":"it is away","recommendedAction":["Heal it."]}}`)
+	code, _, errs := f.run("backup", "shop", "--rule", "r")
+	for _, want := range []string{"UserErrorVaultCopyMissing", "it is away", "Heal it.", "Vaulting"} {
+		if code != console.ExitFailed || !strings.Contains(errs, want) {
+			t.Errorf("exit %d, no %q in: %s", code, want, errs)
+		}
+	}
+}
+
 func TestRestoreMapsNamespacesAndTakesTheNewestPoint(t *testing.T) {
 	f := newFixture(t)
 	id := vaultPath + "/backupInstances/i"
 	instance := `{"id":"` + id + `","name":"i","properties":{"friendlyName":"c\\shop","dataSourceInfo":{"resourceID":"/c","resourceLocation":"local"}}}`
 	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[` + instance + `]}`
 	f.answers["GET "+id] = instance
-	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[{"name":"old","properties":{"recoveryPointTime":"2026-01-01T00:00:00Z"}},{"name":"new","properties":{"recoveryPointTime":"2026-01-02T00:00:00Z"}}]}`
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + twoStores + `,` + oneStore + `]}`
 	f.answers["POST "+id+"/restore"] = `{"jobId":"/j"}`
 	f.must("restore", "shop", "--to", "a=b", "c=d", "--no-wait")
 	sent := f.sent("POST", id+"/restore")

@@ -63,7 +63,7 @@ func find(ctx context.Context, c *console.Console, typed string) (string, error)
 func backup(c *console.Console) *cobra.Command {
 	var rule, tag string
 	cmd := &cobra.Command{Use: "backup NAME", Short: "Back up an instance now and watch it", Args: cobra.ExactArgs(1),
-		Example: "  holdfast backup shop",
+		Example: "  holdfast backup shop\n  holdfast backup shop --retention-tag Vault",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := find(cmd.Context(), c, args[0])
 			if err != nil {
@@ -71,14 +71,15 @@ func backup(c *console.Console) *cobra.Command {
 			}
 			return instance.Backup(cmd.Context(), c, name, rule, tag, !c.NoWait)
 		}}
-	cmd.Flags().StringVar(&rule, "rule-name", "", "backup rule of the policy (default: its first)")
-	cmd.Flags().StringVar(&tag, "retention-tag-override", "", "retention rule to keep the recovery point by")
+	cmd.Flags().StringVar(&rule, "rule-name", "", "backup rule of the policy (default: its first; also --rule)")
+	cmd.Flags().StringVar(&tag, "retention-tag-override", "", "retention rule to keep the recovery point by; one with vault storage copies it into the vault (also --retention-tag)")
 	return cmd
 }
 
 // restoreInput are the flags of restore.
 type restoreInput struct {
 	point, conflict    string
+	from, cluster      string
 	to, namespaces     []string
 	withoutData        bool
 	clusterScope       bool
@@ -88,7 +89,7 @@ type restoreInput struct {
 func restore(c *console.Console) *cobra.Command {
 	var in restoreInput
 	cmd := &cobra.Command{Use: "restore NAME", Short: "Restore an instance, by default its newest recovery point, and watch it", Args: cobra.ExactArgs(1),
-		Example: "  holdfast restore shop\n  holdfast restore shop --to shop=shop-copy\n  holdfast restore shop --point 4f1c… --namespaces shop",
+		Example: "  holdfast restore shop\n  holdfast restore shop --to shop=shop-copy\n  holdfast restore shop --point 4f1c… --namespaces shop\n  holdfast restore shop --from vault --cluster second",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := find(cmd.Context(), c, args[0])
 			if err != nil {
@@ -98,10 +99,16 @@ func restore(c *console.Console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return instance.Restore(cmd.Context(), c, name, in.point, criteria, !c.NoWait)
+			store, err := storeOf(in.from)
+			if err != nil {
+				return err
+			}
+			return instance.Restore(cmd.Context(), c, name, instance.Source{Point: in.point, Store: store, Cluster: in.cluster}, criteria, !c.NoWait)
 		}}
 	f := cmd.Flags()
 	f.StringVar(&in.point, "point", "", "id of the recovery point (default: the newest)")
+	f.StringVar(&in.from, "from", "operational", "where it is read from: operational (the snapshots, fast) or vault (needs neither the cluster it came from nor its snapshots)")
+	f.StringVar(&in.cluster, "cluster", "", "name or ARM id of another cluster to restore to (default: the original)")
 	f.StringVar(&in.conflict, "conflict-policy", "Skip", "what to do with objects that exist: Skip or Patch")
 	f.StringArrayVar(&in.to, "to", nil, "OLD=NEW: restore a namespace under another name")
 	f.StringArrayVar(&in.namespaces, "namespaces", nil, "only these namespaces, space separated")
@@ -110,6 +117,16 @@ func restore(c *console.Console) *cobra.Command {
 	f.BoolVar(&in.withoutData, "without-volume-data", false, "restore claims empty")
 	f.BoolVar(&in.clusterScope, "include-cluster-scope-resources", true, "cluster-scoped resources too")
 	return cmd
+}
+
+// storeOf is the API's name of a tier as a person writes it.
+func storeOf(from string) (string, error) {
+	for name, store := range map[string]string{"operational": "OperationalStore", "vault": "VaultStore"} {
+		if strings.EqualFold(from, name) || strings.EqualFold(from, store) {
+			return store, nil
+		}
+	}
+	return "", console.Usage("--from %q: choose operational or vault", from)
 }
 
 func (in *restoreInput) criteria() (map[string]any, error) {
@@ -131,84 +148,6 @@ func (in *restoreInput) criteria() (map[string]any, error) {
 		criteria["namespaceMappings"] = m
 	}
 	return criteria, nil
-}
-
-func status(c *console.Console) *cobra.Command {
-	return &cobra.Command{Use: "status", Short: "What is protected, and how it stands", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		v, err := c.VaultPath()
-		if err != nil {
-			return err
-		}
-		items, err := c.List(cmd.Context(), v+"/backupInstances", vault.Version)
-		if err != nil {
-			return err
-		}
-		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
-		if err != nil {
-			return err
-		}
-		rows, err := statusRows(items, jobs)
-		if err != nil {
-			return err
-		}
-		return c.Print(rows, console.Column{Title: "instance", Path: "instance"}, console.Column{Title: "cluster", Path: "cluster"},
-			console.Column{Title: "state", Path: "state"}, console.Column{Title: "last job", Path: "lastJob"},
-			console.Column{Title: "result", Path: "result"}, console.Column{Title: "started", Path: "started"})
-	}}
-}
-
-// row is one line of status.
-type row struct {
-	Instance string `json:"instance"`
-	Cluster  string `json:"cluster"`
-	State    string `json:"state"`
-	LastJob  string `json:"lastJob"`
-	Result   string `json:"result"`
-	Started  string `json:"started"`
-}
-
-// statusRows joins instances with the newest job of each. Times are RFC 3339
-// in UTC, so they compare as text.
-func statusRows(items, jobs []json.RawMessage) ([]row, error) {
-	type jobDoc struct {
-		Properties struct {
-			BackupInstanceID string `json:"backupInstanceId"`
-			Operation        string `json:"operation"`
-			Status           string `json:"status"`
-			StartTime        string `json:"startTime"`
-		} `json:"properties"`
-	}
-	newest := map[string]jobDoc{}
-	for _, raw := range jobs {
-		var j jobDoc
-		if err := json.Unmarshal(raw, &j); err != nil {
-			return nil, err
-		}
-		id := strings.ToLower(j.Properties.BackupInstanceID)
-		if old, ok := newest[id]; !ok || old.Properties.StartTime < j.Properties.StartTime {
-			newest[id] = j
-		}
-	}
-	rows := []row{}
-	for _, raw := range items {
-		var i struct {
-			ID         string `json:"id"`
-			Properties struct {
-				FriendlyName           string `json:"friendlyName"`
-				CurrentProtectionState string `json:"currentProtectionState"`
-				DataSourceInfo         struct {
-					ResourceName string `json:"resourceName"`
-				} `json:"dataSourceInfo"`
-			} `json:"properties"`
-		}
-		if err := json.Unmarshal(raw, &i); err != nil {
-			return nil, err
-		}
-		j := newest[strings.ToLower(i.ID)].Properties
-		rows = append(rows, row{i.Properties.FriendlyName, i.Properties.DataSourceInfo.ResourceName,
-			i.Properties.CurrentProtectionState, j.Operation, j.Status, j.StartTime})
-	}
-	return rows, nil
 }
 
 // rest sends any request, as az rest does.

@@ -15,8 +15,10 @@ import (
 
 // Ids of built-in roles.
 const (
-	readerRole      = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-	contributorRole = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+	readerRole         = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	contributorRole    = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+	diskSnapshotRole   = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
+	blobDataReaderRole = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 )
 
 const clusterVersion = "2025-10-01"
@@ -31,7 +33,8 @@ type grants struct {
 }
 
 // forBackup lets the vault read the cluster and the snapshot resource group,
-// and the cluster keep snapshots in that group.
+// and the cluster keep snapshots in that group. With a policy that uses the vault
+// tier the vault may also read the snapshots and the operational container.
 func (g grants) forBackup(arg string) error {
 	doc, err := g.c.ReadJSON(arg)
 	if err != nil {
@@ -42,7 +45,14 @@ func (g grants) forBackup(arg string) error {
 	if cluster == "" || group == "" {
 		return console.Usage("the backup instance names no cluster or no snapshot resource group")
 	}
-	return g.give(cluster, group)
+	if err := g.give(cluster, group); err != nil {
+		return err
+	}
+	tiered, err := g.usesVaultTier(policyOf(props))
+	if err != nil || !tiered {
+		return err
+	}
+	return g.giveVaultTier(cluster, group)
 }
 
 // forRestore does the same for the target cluster.

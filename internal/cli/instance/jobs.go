@@ -90,7 +90,7 @@ func jobPath(c *console.Console, id string) (string, error) {
 	return v + "/backupJobs/" + id, err
 }
 
-// job is what watching needs of a job.
+// job is what watching needs of a job; its parts are called sub-tasks.
 type job struct {
 	Name       string `json:"name"`
 	Properties struct {
@@ -103,11 +103,16 @@ type job struct {
 		} `json:"errorDetails"`
 		ExtendedInfo struct {
 			AdditionalDetails map[string]string `json:"additionalDetails"`
-			WarningDetails    []struct {
+			SubTasks          []struct {
+				TaskName   string `json:"taskName"`
+				TaskStatus string `json:"taskStatus"`
+			} `json:"subTasks"`
+			WarningDetails []struct {
 				ResourceName string `json:"resourceName"`
 				Warning      struct {
-					Code    string `json:"code"`
-					Message string `json:"message"`
+					Code              string   `json:"code"`
+					Message           string   `json:"message"`
+					RecommendedAction []string `json:"recommendedAction"`
 				} `json:"warning"`
 			} `json:"warningDetails"`
 		} `json:"extendedInfo"`
@@ -153,12 +158,17 @@ func Watch(ctx context.Context, c *console.Console, path string) error {
 func finished(c *console.Console, raw json.RawMessage, j *job) error {
 	for _, w := range j.Properties.ExtendedInfo.WarningDetails {
 		c.Say("warning: %s: %s (%s)", w.ResourceName, w.Warning.Message, w.Warning.Code)
+		if w.ResourceName == "VaultStore" { // of volumes and kinds there may be hundreds
+			for _, a := range w.Warning.RecommendedAction {
+				c.Say("  what to do: %s", a)
+			}
+		}
 	}
 	if err := c.Print(raw, jobColumns...); err != nil {
 		return err
 	}
 	if strings.HasPrefix(j.Properties.Status, "Completed") {
-		return nil
+		return j.failedTask()
 	}
 	text := fmt.Sprintf("%s %s", j.Properties.Operation, strings.ToLower(j.Properties.Status))
 	for _, e := range j.Properties.ErrorDetails {
@@ -170,21 +180,34 @@ func finished(c *console.Console, raw json.RawMessage, j *job) error {
 	return fmt.Errorf("%s", text)
 }
 
+// failedTask is an error when a part of the job failed although it completed,
+// such as the copying into the vault: a script must not go on as if all were well.
+func (j *job) failedTask() error {
+	for _, t := range j.Properties.ExtendedInfo.SubTasks {
+		if t.TaskStatus == "Failed" {
+			return fmt.Errorf("%s completed without its part %q; see the warnings", j.Properties.Operation, t.TaskName)
+		}
+	}
+	return nil
+}
+
 // meter turns what a job has done into a line with a bar and a rate. The rate
 // is over the polls seen, so that no clock of the service is needed.
 type meter struct {
 	polls int
 	first int64
+	last  int64
 }
 
 func (m *meter) text(j *job) string {
 	d := j.Properties.ExtendedInfo.AdditionalDetails
 	items, total := number(d["itemsDone"]), number(d["itemsTotal"])
 	done, bytes := number(d["bytesDone"]), number(d["bytesTotal"])
-	if m.polls == 0 {
-		m.first = done
+	if m.polls == 0 || done < m.last { // it began, or its next part did
+		m.polls, m.first = 0, done
 	}
 	m.polls++
+	m.last = done
 	text := fmt.Sprintf("%s %s", j.Properties.Operation, orDefault(d["phase"], "waiting"))
 	if total > 0 {
 		text += fmt.Sprintf(" %s %d/%d items", console.Bar(float64(items)/float64(total), 24), items, total)

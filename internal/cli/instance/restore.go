@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,71 +12,9 @@ import (
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
 
-var pointColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "time", Path: "properties.recoveryPointTime"},
-	{Title: "type", Path: "properties.recoveryPointType"}, {Title: "tag", Path: "properties.retentionTagName"},
-	{Title: "stores", Path: "properties.recoveryPointDataStoresDetails[].type"}, {Title: "state", Path: "properties.recoveryPointState"}}
-
-func recoveryPoints(c *console.Console) *cobra.Command {
-	cmd := &cobra.Command{Use: "recovery-point", Short: "Recovery points"}
-	cmd.AddCommand(listPoints(c), showPoint(c))
-	return cmd
-}
-
-func listPoints(c *console.Console) *cobra.Command {
-	var name, start, end string
-	cmd := named(&cobra.Command{Use: "list", Short: "List the recovery points of a backup instance", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			out, err := Points(cmd.Context(), c, name, start, end)
-			if err != nil {
-				return err
-			}
-			return c.Print(out, pointColumns...)
-		}}, &name)
-	cmd.Flags().StringVar(&start, "start-time", "", "only from then on, RFC 3339")
-	cmd.Flags().StringVar(&end, "end-time", "", "only until then, RFC 3339")
-	return cmd
-}
-
-// Points lists the recovery points of an instance, newest first.
-func Points(ctx context.Context, c *console.Console, name, start, end string) ([]json.RawMessage, error) {
-	path, err := Path(c, name)
-	if err != nil {
-		return nil, err
-	}
-	filter := ""
-	if start != "" {
-		filter = "startDate eq '" + start + "'"
-	}
-	if end != "" {
-		if filter != "" {
-			filter += " and "
-		}
-		filter += "endDate eq '" + end + "'"
-	}
-	return c.List(ctx, path+"/recoveryPoints?"+url.Values{"$filter": {filter}}.Encode(), vault.Version)
-}
-
-func showPoint(c *console.Console) *cobra.Command {
-	var name, id string
-	cmd := named(&cobra.Command{Use: "show", Short: "Show a recovery point", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		path, err := Path(c, name)
-		if err != nil {
-			return err
-		}
-		out, err := c.Get(cmd.Context(), path+"/recoveryPoints/"+id, vault.Version)
-		if err != nil {
-			return err
-		}
-		return c.Print(out, pointColumns...)
-	}}, &name)
-	cmd.Flags().StringVar(&id, "recovery-point-id", "", "id of the recovery point")
-	_ = cmd.MarkFlagRequired("recovery-point-id")
-	return cmd
-}
-
 func restoreConfig(c *console.Console) *cobra.Command {
 	var o filters
-	var datasource, conflict, mode, hooks, modifier string
+	var datasource, conflict, mode, hooks, modifier, group, account string
 	var mappings []string
 	cmd := &cobra.Command{Use: "initialize-restoreconfig", Short: "Print a restore configuration", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -91,6 +29,11 @@ func restoreConfig(c *console.Console) *cobra.Command {
 				}
 				doc["namespace_mappings"] = m
 			}
+			for key, id := range map[string]string{"staging_resource_group_id": group, "staging_storage_account_id": account} {
+				if id != "" {
+					doc[key] = id
+				}
+			}
 			return addReferences(c, doc, hooks, modifier, c.Print)
 		}}
 	o.add(cmd)
@@ -101,6 +44,8 @@ func restoreConfig(c *console.Console) *cobra.Command {
 	f.StringArrayVar(&mappings, "namespace-mappings", nil, "OLD=NEW, space separated, or JSON")
 	f.StringVar(&hooks, "restore-hook-references", "", "JSON of name and namespace of RestoreHook resources")
 	f.StringVar(&modifier, "resource-modifier-reference", "", "JSON of name and namespace of a ConfigMap")
+	f.StringVar(&group, "staging-resource-group-id", "", "ARM id of a resource group for a restore from the vault; may be left out")
+	f.StringVar(&account, "staging-storage-account-id", "", "ARM id of a storage account for a restore from the vault; may be left out")
 	return cmd
 }
 
@@ -267,44 +212,51 @@ func triggerRestore(c *console.Console) *cobra.Command {
 	return cmd
 }
 
-// Restore starts a restore of an instance; see RestoreRequest. An empty point
-// means the newest.
-func Restore(ctx context.Context, c *console.Console, name, point string, criteria map[string]any, watch bool) error {
+// Source says what is restored, and where to.
+type Source struct {
+	Point   string // id of a recovery point; empty means the newest in the store
+	Store   string // OperationalStore or VaultStore
+	Cluster string // name or ARM id of the target; empty means the original
+}
+
+// Restore starts a restore of an instance; see RestoreRequest.
+func Restore(ctx context.Context, c *console.Console, name string, from Source, criteria map[string]any, watch bool) error {
 	path, err := Path(c, name)
 	if err != nil {
 		return err
 	}
-	if point == "" {
-		if point, err = newestPoint(ctx, c, name); err != nil {
+	if from.Point == "" {
+		if from.Point, err = newestPoint(ctx, c, name, from.Store); err != nil {
 			return err
 		}
 	}
-	cluster, location, err := clusterOf(ctx, c, path)
+	cluster, location, err := from.target(ctx, c, path)
 	if err != nil {
 		return err
 	}
-	return start(ctx, c, path+"/restore", RestoreRequest(point, "OperationalStore", cluster, location, criteria), watch)
+	return start(ctx, c, path+"/restore", RestoreRequest(from.Point, from.Store, cluster, location, criteria), watch)
 }
 
-func newestPoint(ctx context.Context, c *console.Console, name string) (string, error) {
-	points, err := Points(ctx, c, name, "", "")
+// target is the ARM id and the region of the cluster that is restored to.
+func (s Source) target(ctx context.Context, c *console.Console, instance string) (cluster, location string, err error) {
+	if s.Cluster == "" {
+		return clusterOf(ctx, c, instance)
+	}
+	cluster = s.Cluster
+	if !strings.HasPrefix(cluster, "/") {
+		group, err := c.GroupPath()
+		if err != nil {
+			return "", "", err
+		}
+		cluster = group + "/providers/" + datasourceType + "/" + cluster
+	}
+	raw, err := c.Get(ctx, cluster, clusterVersion)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	newest, at := "", ""
-	for _, raw := range points {
-		var p struct {
-			Name       string `json:"name"`
-			Properties struct {
-				RecoveryPointTime string `json:"recoveryPointTime"`
-			} `json:"properties"`
-		}
-		if json.Unmarshal(raw, &p) == nil && p.Properties.RecoveryPointTime > at {
-			newest, at = p.Name, p.Properties.RecoveryPointTime
-		}
+	var doc struct {
+		Location string `json:"location"`
 	}
-	if newest == "" {
-		return "", console.Usage("%s has no recovery point yet: take one with 'holdfast backup %s'", name, name)
-	}
-	return newest, nil
+	err = json.Unmarshal(raw, &doc)
+	return cluster, doc.Location, err
 }

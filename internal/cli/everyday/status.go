@@ -1,0 +1,124 @@
+package everyday
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/instance"
+	"holdfast.dev/holdfast/internal/cli/vault"
+)
+
+func status(c *console.Console) *cobra.Command {
+	return &cobra.Command{Use: "status", Short: "What is protected, how it stands, and where its recovery points are", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		v, err := c.VaultPath()
+		if err != nil {
+			return err
+		}
+		items, err := c.List(cmd.Context(), v+"/backupInstances", vault.Version)
+		if err != nil {
+			return err
+		}
+		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		if err != nil {
+			return err
+		}
+		rows, err := statusRows(items, jobs)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if rows[i].Points, err = pointsOf(cmd.Context(), c, rows[i].name); err != nil {
+				return err
+			}
+		}
+		return c.Print(rows, console.Column{Title: "instance", Path: "instance"}, console.Column{Title: "cluster", Path: "cluster"},
+			console.Column{Title: "state", Path: "state"}, console.Column{Title: "points", Path: "points"}, console.Column{Title: "last job", Path: "lastJob"},
+			console.Column{Title: "result", Path: "result"}, console.Column{Title: "started", Path: "started"})
+	}}
+}
+
+// row is one line of status.
+type row struct {
+	Instance string `json:"instance"`
+	Cluster  string `json:"cluster"`
+	State    string `json:"state"`
+	LastJob  string `json:"lastJob"`
+	Result   string `json:"result"`
+	Started  string `json:"started"`
+	// Points says how many recovery points there are in which tier.
+	Points string `json:"points"`
+	name   string
+}
+
+// pointsOf counts the recovery points of an instance by where they are.
+func pointsOf(ctx context.Context, c *console.Console, name string) (string, error) {
+	points, err := instance.Points(ctx, c, name, "", "")
+	if err != nil {
+		return "", err
+	}
+	count := map[string]int{}
+	for _, raw := range points {
+		stores, err := instance.StoresOf(raw)
+		if err != nil {
+			return "", err
+		}
+		for _, s := range stores {
+			count[s]++
+		}
+	}
+	text := fmt.Sprintf("%d operational, %d vault", count["OperationalStore"], count["VaultStore"])
+	if len(points) == 0 {
+		text = "none"
+	}
+	return text, nil
+}
+
+// statusRows joins instances with the newest job of each. Times are RFC 3339
+// in UTC, so they compare as text.
+func statusRows(items, jobs []json.RawMessage) ([]row, error) {
+	type jobDoc struct {
+		Properties struct {
+			BackupInstanceID string `json:"backupInstanceId"`
+			Operation        string `json:"operation"`
+			Status           string `json:"status"`
+			StartTime        string `json:"startTime"`
+		} `json:"properties"`
+	}
+	newest := map[string]jobDoc{}
+	for _, raw := range jobs {
+		var j jobDoc
+		if err := json.Unmarshal(raw, &j); err != nil {
+			return nil, err
+		}
+		id := strings.ToLower(j.Properties.BackupInstanceID)
+		if old, ok := newest[id]; !ok || old.Properties.StartTime < j.Properties.StartTime {
+			newest[id] = j
+		}
+	}
+	rows := []row{}
+	for _, raw := range items {
+		var i struct {
+			ID         string `json:"id"`
+			Name       string `json:"name"`
+			Properties struct {
+				FriendlyName           string `json:"friendlyName"`
+				CurrentProtectionState string `json:"currentProtectionState"`
+				DataSourceInfo         struct {
+					ResourceName string `json:"resourceName"`
+				} `json:"dataSourceInfo"`
+			} `json:"properties"`
+		}
+		if err := json.Unmarshal(raw, &i); err != nil {
+			return nil, err
+		}
+		j := newest[strings.ToLower(i.ID)].Properties
+		rows = append(rows, row{Instance: i.Properties.FriendlyName, Cluster: i.Properties.DataSourceInfo.ResourceName,
+			State: i.Properties.CurrentProtectionState, LastJob: j.Operation, Result: j.Status, Started: j.StartTime, name: i.Name})
+	}
+	return rows, nil
+}
