@@ -42,6 +42,7 @@ type places struct {
 	loading sync.Mutex // one refresh at a time
 	mu      sync.RWMutex
 	loaded  bool
+	fixed   bool // nothing is loaded any more: see Repository.Salvage
 	open    map[layout.ID]*segment
 	order   []*segment // in which they are asked: large ones first
 	held    int64      // bytes of segments in memory
@@ -143,6 +144,9 @@ func (p *places) ensure(ctx context.Context) error {
 func (p *places) refresh(ctx context.Context) error {
 	p.loading.Lock()
 	defer p.loading.Unlock()
+	if p.fixed {
+		return nil
+	}
 	listed, err := p.list(ctx)
 	if err != nil {
 		return fmt.Errorf("load index: %w", err)
