@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"sync/atomic"
 	"unsafe"
@@ -157,6 +156,3 @@ func (m *Map) on(size int64) extent.Set {
 	}
 	return set
 }
-
-// mapOf wraps a set that needs no bounds.
-func mapOf(s extent.Set) *Map { return &Map{Ranges: s, Length: math.MaxInt64} }

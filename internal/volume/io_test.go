@@ -48,7 +48,7 @@ func file(t *testing.T, dir string, data []byte) string {
 }
 
 // attach makes a block device of a file.
-func attach(t *testing.T, path string) string {
+func attach(t testing.TB, path string) string {
 	t.Helper()
 	device := strings.TrimSpace(volumetest.Run(t, "losetup", "--find", "--show", path))
 	t.Cleanup(func() { volumetest.Run(t, "losetup", "--detach", device) })

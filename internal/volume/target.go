@@ -39,8 +39,7 @@ func OpenTarget(path string, length, blockSize int64) (*Target, error) {
 		return nil, fmt.Errorf("open target: %w", err)
 	}
 	if err := t.open(path, length); err != nil {
-		t.Close()
-		return nil, fmt.Errorf("open target %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("open target %s: %w", path, err), t.Close())
 	}
 	return t, nil
 }

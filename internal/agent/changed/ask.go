@@ -80,7 +80,7 @@ func ask(ctx context.Context, access Access, s Snapshot, question func(api.Snaps
 	if err != nil {
 		return nil, &Unavailable{ErrNotOffered, fmt.Errorf("address %q: %w", access.Address, err)}
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // nothing is under way any more
 	l := newListing(s.Size)
 	if err := l.follow(ctx, question(api.NewSnapshotMetadataClient(conn))); err != nil {
 		return nil, err

@@ -49,14 +49,14 @@ func answer(format string, args ...any) error {
 
 // kindOf sorts the errors of calls. Sidecars that pass a driver's answer on as
 // an internal error are repeated first, like a broken stream.
-func kindOf(err error) (kind error, again bool) {
+func kindOf(err error) (again bool, kind error) {
 	switch status.Code(err) {
 	case codes.NotFound, codes.FailedPrecondition, codes.InvalidArgument, codes.OutOfRange:
-		return ErrBase, false
+		return false, ErrBase
 	case codes.Unimplemented:
-		return ErrNotOffered, false
+		return false, ErrNotOffered
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return ErrRefused, false
+		return false, ErrRefused
 	}
-	return ErrBroken, true
+	return true, ErrBroken
 }

@@ -57,7 +57,7 @@ func (l *listing) follow(ctx context.Context, begin open) error {
 		if errors.As(err, &bad) {
 			return err
 		}
-		kind, again := kindOf(err)
+		again, kind := kindOf(err)
 		if l.end > before {
 			try, pause = 1, l.pause
 		}

@@ -20,29 +20,23 @@ func TestCopyOfUsedBlocksIsTheSameFileSystem(t *testing.T) {
 		mount   string
 		refused string // what the reason says when the journal needs recovery
 	}{
-		"4k":             {mkfs: "mkfs.ext4 -b 4096"},
-		"1k":             {mkfs: "mkfs.ext4 -b 1024"},
-		"2k":             {mkfs: "mkfs.ext4 -b 2048"},
-		"32 bit":         {mkfs: "mkfs.ext4 -b 4096 -O ^64bit"},
-		"no checksums":   {mkfs: "mkfs.ext4 -b 4096 -O ^metadata_csum,^uninit_bg"},
-		"uninit_bg":      {mkfs: "mkfs.ext4 -b 1024 -O ^metadata_csum,uninit_bg"},
-		"uninit_bg 64":   {mkfs: "mkfs.ext4 -b 1024 -O ^metadata_csum,uninit_bg,64bit"},
-		"no flex_bg":     {mkfs: "mkfs.ext4 -b 1024 -O ^flex_bg"},
-		"meta_bg":        {mkfs: "mkfs.ext4 -b 1024 -O meta_bg,^resize_inode"},
-		"bigalloc":       {mkfs: "mkfs.ext4 -b 4096 -O bigalloc -C 65536"},
-		"bigalloc 1k":    {mkfs: "mkfs.ext4 -b 1024 -O bigalloc -C 16384"},
-		"sparse_super2":  {mkfs: "mkfs.ext4 -b 1024 -O sparse_super2,^resize_inode"},
-		"no sparse":      {mkfs: "mkfs.ext4 -b 1024 -O ^sparse_super,^resize_inode"},
-		"csum_seed":      {mkfs: "mkfs.ext4 -b 4096 -O metadata_csum_seed,inline_data"},
-		"data=journal":   {mkfs: "mkfs.ext4 -b 4096", mount: "data=journal"},
-		"journal 64M":    {mkfs: "mkfs.ext4 -b 1024 -J size=64"},
-		"small groups":   {mkfs: "mkfs.ext4 -b 4096 -g 1024"},
-		"smaller than":   {mkfs: "mkfs.ext4 -b 4096 {} 60000"},
-		"block-mapped":   {mkfs: "mkfs.ext3 -b 4096", refused: "block by block"},
-		"fast commits":   {mkfs: "mkfs.ext4 -b 4096 -O fast_commit", refused: "fast-commit"},
-		"ext2":           {mkfs: "mkfs.ext2 -b 4096", refused: "not unmounted"},
-		"no journal":     {mkfs: "mkfs.ext4 -b 4096 -O ^has_journal", refused: "not unmounted"},
-		"log_csum in v2": {mkfs: "mkfs.ext4 -b 1024", mount: "journal_checksum"},
+		"4k":            {mkfs: "mkfs.ext4 -b 4096"},
+		"1k":            {mkfs: "mkfs.ext4 -b 1024"},
+		"32 bit":        {mkfs: "mkfs.ext4 -b 4096 -O ^64bit"},
+		"no checksums":  {mkfs: "mkfs.ext4 -b 4096 -O ^metadata_csum,^uninit_bg"},
+		"uninit_bg":     {mkfs: "mkfs.ext4 -b 1024 -O ^metadata_csum,uninit_bg"},
+		"no flex_bg":    {mkfs: "mkfs.ext4 -b 1024 -O ^flex_bg"},
+		"meta_bg":       {mkfs: "mkfs.ext4 -b 1024 -O meta_bg,^resize_inode"},
+		"bigalloc":      {mkfs: "mkfs.ext4 -b 4096 -O bigalloc -C 65536"},
+		"sparse_super2": {mkfs: "mkfs.ext4 -b 1024 -O sparse_super2,^resize_inode"},
+		"csum_seed":     {mkfs: "mkfs.ext4 -b 4096 -O metadata_csum_seed,inline_data"},
+		"data=journal":  {mkfs: "mkfs.ext4 -b 4096", mount: "data=journal"},
+		"journal 64M":   {mkfs: "mkfs.ext4 -b 1024 -J size=64"},
+		"small groups":  {mkfs: "mkfs.ext4 -b 4096 -g 1024"},
+		"smaller than":  {mkfs: "mkfs.ext4 -b 4096 {} 60000"},
+		"block-mapped":  {mkfs: "mkfs.ext3 -b 4096", refused: "block by block"},
+		"fast commits":  {mkfs: "mkfs.ext4 -b 4096 -O fast_commit", refused: "fast-commit"},
+		"no journal":    {mkfs: "mkfs.ext4 -b 4096 -O ^has_journal", refused: "not unmounted"},
 	}
 	pool := volumetest.Pool(t)
 	for name, c := range cases {
@@ -62,20 +56,18 @@ func TestCopyOfUsedBlocksIsTheSameFileSystem(t *testing.T) {
 				options = append(options, c.mount)
 			}
 			dir := volumetest.Mount(t, image, options...)
-			volumetest.Fill(t, dir, 1, 60)
+			volumetest.Fill(t, dir, 1, 30)
 			volumetest.Run(t, "sync", "-f", dir)
-			volumetest.Fill(t, dir, 2, 60)
+			volumetest.Fill(t, dir, 2, 30)
 			stop := volumetest.Busy(t, dir)
 			defer stop()
-			for i, pause := range []time.Duration{30, 200} {
-				time.Sleep(pause * time.Millisecond)
-				copied := filepath.Join(pool, "busy")
-				volumetest.Clone(t, image, copied)
-				if c.refused == "" && !strings.Contains(volumetest.Run(t, "dumpe2fs", "-h", copied), "needs_recovery") {
-					t.Fatalf("copy %d needs no recovery", i)
-				}
-				check(t, pool, copied, "busy", c.refused)
+			time.Sleep(100 * time.Millisecond)
+			copied := filepath.Join(pool, "busy")
+			volumetest.Clone(t, image, copied)
+			if c.refused == "" && !strings.Contains(volumetest.Run(t, "dumpe2fs", "-h", copied), "needs_recovery") {
+				t.Fatal("a busy file system needs no recovery")
 			}
+			check(t, pool, copied, "busy", c.refused)
 			stop()
 			volumetest.Unmount(t, dir)
 			check(t, pool, image, "unmounted", "")
