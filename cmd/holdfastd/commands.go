@@ -42,6 +42,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
 	f.StringVar(&o.TLSCA, "tls-ca", "", "file of the authority that clients trust the certificate by, when it is not a public one")
 	f.StringSliceVar(&o.StoreFolders, "store-folder", nil, "absolute folder below which storage accounts may have file:// stores")
+	keyFlags(f, &o)
 	vaultStoreFlags(cmd, &o)
 	f.Int64Var(&o.VaultLimits.VolumeBytes, "vault-volume-limit", 0, "bytes of the largest volume that is copied into a vault; 0 is no limit")
 	f.IntVar(&o.VaultLimits.Volumes, "vault-volumes", 0, "most volumes of one recovery point that are copied into a vault; 0 is no limit")
@@ -71,6 +72,7 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	keyFlags(cmd.Flags(), &o)
 	cmd.Flags().StringVar(&o.TLSCert, "tls-cert", "", "file of the certificate chain, when the service is given one")
 	cmd.Flags().StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
 	vaultStoreFlags(cmd, &o)

@@ -8,26 +8,29 @@ import (
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/keys/byurl"
 )
 
-// keys checks that the key file is there, is private, and opens everything that
-// was sealed with it. It returns nil when there is no usable key.
+// keys checks that what wraps keys can be reached, and opens everything that was
+// sealed with it. It returns nil when there is no usable key.
 func (c *checker) keys(ctx context.Context) *keys.Sealer {
-	path := c.path("kek")
-	info, err := os.Stat(path) // OpenFile would make one
+	url, err := c.keyProvider()
 	if err != nil {
-		c.add("key file", Problem, "%v; without it no backup can be read: put the copy back", plain(err))
+		c.add("key provider", Problem, "%v", err)
 		return nil
 	}
-	provider, err := keys.OpenFile(path)
+	name := "key provider"
+	path, isFile := byurl.File(url)
+	if isFile {
+		name = "key file"
+	}
+	provider, err := c.keySet(false) // makes no file
 	if err != nil {
-		c.add("key file", Problem, "%v; put the copy back", err)
+		c.add(name, Problem, "%v; without it no backup can be read: put the copy back", err)
 		return nil
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		c.add("key file", Warning, "%s can be read by others (%v): chmod 600", path, mode)
-	} else {
-		c.add("key file", OK, "readable by its owner only")
+	if isFile {
+		c.keyFile(path)
 	}
 	secrets := keys.NewSealer(provider)
 	if c.db != nil {
@@ -36,6 +39,18 @@ func (c *checker) keys(ctx context.Context) *keys.Sealer {
 		c.secrets(ctx, store, secrets)
 	}
 	return secrets
+}
+
+// keyFile checks that a key file is private.
+func (c *checker) keyFile(path string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		c.add("key file", Problem, "%v", plain(err))
+	} else if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		c.add("key file", Warning, "%s can be read by others (%v): chmod 600", path, mode)
+	} else {
+		c.add("key file", OK, "readable by its owner only")
+	}
 }
 
 func (c *checker) repositoryKeys(ctx context.Context, store catalog.Store, ring *keys.Ring) {

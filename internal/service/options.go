@@ -31,6 +31,11 @@ type Options struct {
 	// StoreFolders are the absolute folders below which storage accounts may
 	// have stores of their own.
 	StoreFolders []string
+	// KeyProvider is the URL of what wraps keys, as byurl has it; empty for the
+	// file kek of the data directory. OldKeyProviders wrapped keys before, and
+	// still unwrap them, until RotateKeys has wrapped all anew.
+	KeyProvider     string
+	OldKeyProviders []string
 	// VaultStore is where the vaults lie, as location.Location has it: the URL,
 	// and where it needs them the account and its key, or a file of the key; empty
 	// for a folder of the data directory. Clusters reach it through the gate only.

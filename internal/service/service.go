@@ -76,7 +76,7 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kek, err := keys.OpenFile(s.path("kek"))
+	kek, err := s.keySet(true)
 	if err != nil {
 		return err
 	}

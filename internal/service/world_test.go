@@ -35,6 +35,8 @@ type world struct {
 	stop   func()
 	api    *client.Client
 	admin  service.Admin
+	// options are set beside what every world has.
+	options service.Options
 
 	sub, group, cluster, account, container, extension, vault, policy, instance string
 }
@@ -60,10 +62,10 @@ func newWorld(t *testing.T) *world {
 // start starts the service on the world's data directory.
 func (w *world) start() {
 	w.t.Helper()
-	s, err := service.Open(w.t.Context(), service.Options{
-		DataDir: w.dir, Listen: w.listen, AgentListen: w.agents, Advertise: []string{"127.0.0.1"},
-		Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	o := w.options
+	o.DataDir, o.Listen, o.AgentListen, o.Advertise = w.dir, w.listen, w.agents, []string{"127.0.0.1"}
+	o.Clock, o.Log = clock.System{}, slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := service.Open(w.t.Context(), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -17,7 +17,10 @@ import (
 )
 
 // prefixOf is where the repository of an instance lies in its container.
-func prefixOf(uid string) string { return "repositories/" + uid + "/" }
+func prefixOf(uid string) string { return OperationalPrefix(uid) }
+
+// OperationalPrefix is where the repository of an instance lies in its container.
+func OperationalPrefix(uid string) string { return "repositories/" + uid + "/" }
 
 // wrappedKeyName is the object that holds the wrapped data key inside of the
 // repository, so that the bucket and the key provider suffice to read it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"holdfast.dev/holdfast/internal/agentops"
@@ -21,7 +22,15 @@ import (
 
 // vaultKeyName names the data key of an instance's repository in the vault; that
 // of the operational tier is another one.
-func vaultKeyName(uid string) string { return "vault-" + uid }
+func vaultKeyName(uid string) string { return vaultKeyPrefix + uid }
+
+const vaultKeyPrefix = "vault-"
+
+// VaultKeyUID returns the UID of the instance whose repository in the vault a key
+// is of.
+func VaultKeyUID(keyName string) (uid string, ok bool) {
+	return strings.CutPrefix(keyName, vaultKeyPrefix)
+}
 
 // vaultOf says where an instance's repository lies in the vault's store. Its id
 // is the instance's UID.
@@ -30,11 +39,16 @@ func vaultOf(tx catalog.Tx, i *backup.Instance) (*backup.VaultedPoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &backup.VaultedPoint{InstanceID: i.ID, KeyName: vaultKeyName(i.UID), Prefix: VaultPrefix(vault, i.UID)}, nil
+}
+
+// VaultPrefix is where the repository of an instance lies in the vault's store.
+func VaultPrefix(vault *backup.Vault, uid string) string {
 	id := vault.UID
 	if id == "" { // made before vaults had one
 		id = agentops.NewID("vault", backup.Key(vault.ID))
 	}
-	return &backup.VaultedPoint{InstanceID: i.ID, KeyName: vaultKeyName(i.UID), Prefix: "vaults/" + id + "/" + i.UID + "/"}, nil
+	return "vaults/" + id + "/" + uid + "/"
 }
 
 // makeVaulted makes the repository of an instance in the vault, its data key

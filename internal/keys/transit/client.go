@@ -41,7 +41,7 @@ func newClient(o Options) (*client, error) {
 	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
 		return nil, errors.New("transit: the address of Vault is https://host:port")
 	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return nil, errors.New("transit: Vault is spoken with over https")
 	}
 	settings := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -49,7 +49,7 @@ type Provider struct {
 // Open returns a provider; Vault is not contacted.
 func Open(o Options) (*Provider, error) {
 	for _, part := range append(strings.Split(o.Mount, "/"), o.Key) {
-		if part == "" || strings.ContainsFunc(part, odd) || strings.Trim(part, ".") == "" {
+		if part == "" || strings.Trim(part, letters) != "" || strings.Trim(part, ".") == "" {
 			return nil, fmt.Errorf("transit: %q and %q do not name a mount and a key", o.Mount, o.Key)
 		}
 	}
@@ -60,9 +60,8 @@ func Open(o Options) (*Provider, error) {
 	return &Provider{o.Mount, o.Key, c}, nil
 }
 
-func odd(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-}
+// letters are those of the names of mounts and keys.
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 // Describe names the key.
 func (p *Provider) Describe() keys.Description {
