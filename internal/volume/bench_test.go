@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -15,15 +16,17 @@ import (
 // readers is a sink that reads as the repository's writer does: several pieces
 // of 4 MiB at once.
 type readers struct {
-	group *errgroup.Group
-	size  int64
+	group   *errgroup.Group
+	buffers *sync.Pool
 }
 
 func (r readers) Copy(device io.ReaderAt, from, to int64) error {
 	for at := from * testBlock; at < to*testBlock; at += 4 << 20 {
 		n := min(4<<20, to*testBlock-at)
 		r.group.Go(func() error {
-			_, err := device.ReadAt(Aligned(int(n)), at)
+			p := r.buffers.Get().([]byte)
+			defer r.buffers.Put(p)
+			_, err := device.ReadAt(p[:n], at)
 			return err
 		})
 	}
@@ -44,6 +47,7 @@ func BenchmarkPump(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	buffers := &sync.Pool{New: func() any { return Aligned(4 << 20) }}
 	b.SetBytes(size)
 	for b.Loop() {
 		d, err := Open(device)
@@ -52,7 +56,7 @@ func BenchmarkPump(b *testing.B) {
 		}
 		var g errgroup.Group
 		g.SetLimit(4)
-		if err := Pump(context.Background(), d, p, readers{&g, size}, nil); err != nil {
+		if err := Pump(context.Background(), d, p, readers{&g, buffers}, nil); err != nil {
 			b.Fatal(err)
 		}
 		if err := g.Wait(); err != nil {

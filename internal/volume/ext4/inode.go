@@ -6,13 +6,12 @@ const (
 	inodeHasExtents = 0x80000
 )
 
-// journalExtents lists where the journal's blocks are, from its inode. The
-// inode is never in the journal itself, so it is read as it is on the device.
-func journalExtents(v *view, s *super) ([]logExtent, error) {
-	index := int64(s.journalInode) - 1
+// readInode returns the bytes of an inode.
+func readInode(v *view, s *super, inode int64) ([]byte, error) {
+	index := inode - 1
 	number := index / s.inodesPerGroup
-	if number >= s.groups {
-		return nil, unusable("the journal is inode %d", s.journalInode)
+	if index < 0 || number >= s.groups {
+		return nil, unusable("there is no inode %d", inode)
 	}
 	block := make([]byte, s.blockSize)
 	perBlock := s.blockSize / s.descSize
@@ -27,7 +26,16 @@ func journalExtents(v *view, s *super) ([]logExtent, error) {
 	if err := v.block(g.inodeTable+at/s.blockSize, block); err != nil {
 		return nil, err
 	}
-	inode := block[at%s.blockSize:][:s.inodeSize]
+	return block[at%s.blockSize:][:s.inodeSize], nil
+}
+
+// journalExtents lists where the journal's blocks are, from its inode. The
+// inode is never in the journal itself, so it is read as it is on the device.
+func journalExtents(v *view, s *super) ([]logExtent, error) {
+	inode, err := readInode(v, s, int64(s.journalInode))
+	if err != nil {
+		return nil, err
+	}
 	if le.Uint32(inode[0x20:])&inodeHasExtents == 0 {
 		return nil, unusable("it needs recovery and its journal is mapped block by block")
 	}

@@ -98,6 +98,13 @@ func (s *super) checkFeatures() error {
 		return unusable("unknown incompatible features %#x", s.incompat&^knownIncompat)
 	case s.ro&^knownRO != 0:
 		return unusable("unknown features %#x", s.ro&^knownRO)
+	}
+	return nil
+}
+
+// checkState refuses a file system whose bitmaps may be wrong.
+func (s *super) checkState() error {
+	switch {
 	case s.state&stateError != 0:
 		return unusable("it is marked as damaged")
 	case s.compat&compatHasJournal == 0 && s.state&stateValid == 0:

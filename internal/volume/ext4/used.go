@@ -14,12 +14,18 @@ import (
 // depend on size.
 func Used(ctx context.Context, r io.ReaderAt, size int64, into *extent.Builder) error {
 	s, err := readSuper(r, size)
+	if err == nil {
+		err = s.checkState()
+	}
 	if err != nil {
 		return err
 	}
 	view := &view{device: r, blockSize: s.blockSize, blocks: s.blocks}
 	if s.incompat&incompatRecover != 0 {
-		if s, err = recoverJournal(ctx, view, s, size); err != nil {
+		if s, err = recoverJournal(ctx, view, s, size); err == nil {
+			err = s.checkState()
+		}
+		if err != nil {
 			return err
 		}
 	}
