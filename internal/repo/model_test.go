@@ -71,6 +71,9 @@ type world struct {
 	deleted [2]map[string]bool
 	writing [2]map[string]bool
 	log     []string
+
+	turn     int // number of the actor whose calls happen
+	patience int // for about how many calls
 }
 
 // actor is somebody at work; it dies at its last call.
@@ -92,7 +95,7 @@ type call struct {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 0)), calls: make(chan *call, 100), done: make(chan *actor, 100)}
+	w := &world{t: t, patience: 1, rng: rand.New(rand.NewPCG(seed, 0)), calls: make(chan *call, 100), done: make(chan *actor, 100)}
 	for i := range w.stores {
 		w.stores[i] = &objstoretest.Memory{}
 		w.points[i], w.deleted[i], w.writing[i] = map[string]int{}, map[string]bool{}, map[string]bool{}
@@ -200,14 +203,14 @@ func (w *world) spawn(what string, work func(a *actor) error, after func(err err
 }
 
 func (w *world) run() {
-	steps := 12 + w.rng.IntN(10)
+	steps := 15 + w.rng.IntN(10)
 	for steps > 0 || w.actors > 0 {
 		synctest.Wait()
 		w.settle()
 		if w.t.Failed() {
 			break
 		}
-		if steps > 0 && (w.actors == 0 || w.actors < 4 && w.rng.IntN(25) == 0) {
+		if steps > 0 && (w.actors == 0 || w.actors < 5 && w.rng.IntN(10) == 0) {
 			w.begin()
 			steps--
 			continue
@@ -269,7 +272,12 @@ func (w *world) step() {
 		}
 		return strings.Compare(a.op, b.op)
 	})
-	i := w.rng.IntN(len(waiting))
+	i := slices.IndexFunc(waiting, func(c *call) bool { return c.by.id == w.turn })
+	if i < 0 || w.rng.IntN(w.patience) == 0 {
+		i = w.rng.IntN(len(waiting)) // somebody else: so some get far while others stand still
+		w.turn = waiting[i].by.id
+		w.patience = 1 + w.rng.IntN(30)
+	}
 	for n, c := range waiting {
 		if n != i {
 			w.calls <- c
@@ -299,16 +307,19 @@ func (a *actor) fate() error {
 // begin sets somebody to work at something.
 func (w *world) begin() {
 	at := w.rng.IntN(2)
-	switch w.rng.IntN(8) {
+	if w.rng.IntN(3) > 0 {
+		at = 0 // where most happens
+	}
+	switch w.rng.IntN(10) {
 	case 0, 1, 2:
 		w.backup(at)
-	case 3:
+	case 3, 4:
 		w.remove(at)
-	case 4, 5:
+	case 5, 6, 7:
 		w.collect(at)
-	case 6:
+	case 8:
 		w.replicate(at)
-	case 7:
+	case 9:
 		w.verify(at)
 	}
 }
@@ -336,7 +347,7 @@ func contentOf(n int) []repo.Record {
 }
 
 func (w *world) backup(at int) {
-	id, n := point(1000+w.next), w.rng.IntN(60)
+	id, n := point(1000+w.next), w.rng.IntN(8)*3
 	volume := w.rng.IntN(20) == 0
 	w.writing[at][id] = true
 	w.spawn(fmt.Sprintf("backup %d of %d", at, n), func(a *actor) error {

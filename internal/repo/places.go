@@ -29,7 +29,7 @@ const (
 	maxSegments = 1 << 20
 
 	fewSegments   = 4        // are asked one after the other without filters
-	filtersAtOnce = 32 << 20 // bytes of filters in all: 26 million blocks
+	filtersAtOnce = 32 << 20 // bytes of filters in all: 16 million blocks
 )
 
 // places looks blocks up in all index segments. Segments are fetched once, and

@@ -7,15 +7,15 @@ import (
 )
 
 // Filter tells of most names that a segment does not have them, without
-// reading it: ten bits for each, and one wrong hit in about a hundred. Names are
+// reading it: two bytes for each, and one wrong hit in about a thousand. Names are
 // keyed hashes, so their own bytes serve as its hash functions.
 type Filter struct {
 	lines [][8]uint64 // one line of the processor's cache each
 }
 
 const (
-	bitsPerName = 10
-	bitsSet     = 6 // by each name in its line
+	bitsPerName = 16
+	bitsSet     = 7 // by each name in its line
 	lineBits    = 512
 )
 
