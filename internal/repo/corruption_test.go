@@ -156,8 +156,12 @@ func spent(t *testing.T, store *objstoretest.Memory) {
 	w := newWriter(t, r, point(1))
 	w.Close()
 	garbage := newWriter(t, r, point(9))
-	if _, err := writeStreams(garbage, records(5, 50)); err == nil {
+	_, err := writeStreams(garbage, records(5, 50))
+	if err == nil {
 		err = garbage.Flush(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	garbage.Close()
 	stopped := objstoretest.Faulty(store, func(c objstoretest.Call) objstoretest.Fault {
@@ -166,7 +170,7 @@ func spent(t *testing.T, store *objstoretest.Memory) {
 		}
 		return objstoretest.Fault{}
 	})
-	_, err := open(t, stopped).CollectGarbage(t.Context(), repo.GCOptions{Dead: func(string) bool { return true }})
+	_, err = open(t, stopped).CollectGarbage(t.Context(), repo.GCOptions{Dead: func(string) bool { return true }})
 	if !errors.Is(err, errCrash) || len(store.Names("condemned/")) != 1 {
 		t.Fatalf("%v, condemned %q", err, store.Names("condemned/"))
 	}

@@ -29,6 +29,7 @@ type frames struct {
 	kept  map[frameKey]*list.Element // of *opening
 	order *list.List                 // front is the latest used
 	size  int
+	limit int                // of size
 	packs map[layout.ID]bool // those that served, when somebody wants to know
 }
 
@@ -47,7 +48,7 @@ type opening struct {
 }
 
 func newFrames(store objstore.Store, keys *seal.Keys) *frames {
-	return &frames{store: store, keys: keys, kept: map[frameKey]*list.Element{}, order: list.New()}
+	return &frames{store: store, keys: keys, kept: map[frameKey]*list.Element{}, order: list.New(), limit: cachedFrames}
 }
 
 // get returns the content of a frame, to be read only.
@@ -97,7 +98,7 @@ func (f *frames) settle(o *opening) {
 		f.packs[o.key.pack] = true
 	}
 	f.size += len(o.content)
-	for e := f.order.Back(); e != nil && f.size > cachedFrames; {
+	for e := f.order.Back(); e != nil && f.size > f.limit; {
 		old, before := e.Value.(*opening), e.Prev()
 		if old != o && settled(old) {
 			f.size -= len(old.content)

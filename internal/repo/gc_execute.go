@@ -186,7 +186,7 @@ func (g *collection) empty(ctx context.Context, c *census) (map[layout.ID]bool, 
 	}
 	pending := map[layout.ID]bool{}
 	w := c.view.repo.newWriter(ctx, layout.ID{}, c.view.avoid, WriterOptions{PackSize: carryPack, Workers: 1, Uploads: 1})
-	defer w.Close()
+	defer func() { _ = w.Close() }() // what failed was told before
 	into := w.newRuns(volumeFrame)
 	for id := range c.view.condemned {
 		if uses[id].kept == 0 {

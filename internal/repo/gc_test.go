@@ -325,3 +325,120 @@ func TestGCStopsAtAnyCallLosesNothingAndIsFinishedByTheNext(t *testing.T) {
 		}
 	}
 }
+
+// between runs act once, before the first call of the store that matches.
+func between(store objstore.Store, op, prefix string, act func()) objstore.Store {
+	done := false
+	return objstoretest.Faulty(store, func(c objstoretest.Call) objstoretest.Fault {
+		if !done && c.Op == op && strings.HasPrefix(c.Name, prefix) {
+			done = true
+			act()
+		}
+		return objstoretest.Fault{}
+	})
+}
+
+// TestAWriterThatReliesOnGarbage begins a backup at each stage of a garbage
+// collection, of what is garbage at that moment, and commits it when it is
+// waited for, else at the end.
+func TestAWriterThatReliesOnGarbage(t *testing.T) {
+	content := records(80, 500)
+	for _, stage := range [][2]string{{"list", "packs/"}, {"list", "writers/"}, {"list", "condemned/"}, {"list", "indexes/"}, {"list", "manifests/"},
+		{"put", "condemned/"}, {"put", "indexes/"}, {"delete", "indexes/"}, {"delete", "packs/"}, {"delete", "condemned/"}} {
+		t.Run(strings.Join(stage[:], " "), func(t *testing.T) {
+			store := &objstoretest.Memory{}
+			open(t, store)
+			for n, of := range [][]repo.Record{content, content[:30]} {
+				if err := wholeBackup(t.Context(), store, point(n), of); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := open(t, store).DeleteManifest(t.Context(), point(0)); err != nil {
+				t.Fatal(err)
+			}
+			var w *repo.Writer
+			var m repo.Manifest
+			began := between(store, stage[0], stage[1], func() {
+				w = newWriter(t, open(t, store), point(5))
+				var err error
+				if m, err = writeStreams(w, content); err == nil {
+					err = w.Flush(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+			r := open(t, store)
+			r.Close()
+			r, err := repo.Open(t.Context(), began, testKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			committed := false
+			_, err = r.CollectGarbage(t.Context(), repo.GCOptions{Live: 0.9, Wait: func(ctx context.Context, _ []string) error {
+				committed = true
+				return w.Commit(ctx, m)
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w == nil {
+				t.Fatal("the stage was not reached")
+			}
+			if !committed {
+				if err := w.Commit(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			requireVerified(t, store, point(1), point(5))
+			collect(t, store)
+			requireVerified(t, store, point(1), point(5))
+		})
+	}
+}
+
+// TestStoreErrorsStopACollectionAndLoseNothing lets the store answer with
+// errors, and break off in the middle of bodies and listings, at each call.
+func TestStoreErrorsStopACollectionAndLoseNothing(t *testing.T) {
+	base := &objstoretest.Memory{}
+	open(t, base)
+	for n := range 6 {
+		if err := wholeBackup(t.Context(), base, point(n), records(30+n*9, 300)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []int{0, 2, 3} {
+		if err := open(t, base).DeleteManifest(t.Context(), point(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, fault := range []objstoretest.Fault{{Tear: true}, {Before: objstore.ErrForbidden}, {Before: objstore.ErrUnavailable}, {After: objstore.ErrUnavailable},
+		{Before: objstore.ErrNoBucket}, {Before: context.DeadlineExceeded}} {
+		for at := 1; ; at++ {
+			store, calls := base.Clone(), 0
+			broken := objstoretest.Faulty(store, func(objstoretest.Call) objstoretest.Fault {
+				if calls++; calls == at {
+					return fault
+				}
+				return objstoretest.Fault{}
+			})
+			r, err := repo.Open(t.Context(), broken, testKey)
+			if err == nil {
+				_, err = r.CollectGarbage(t.Context(), repo.GCOptions{})
+				r.Close()
+			}
+			for _, known := range []error{fault.Before, fault.After, objstore.ErrUnavailable} {
+				if known != nil && errors.Is(err, known) {
+					err = nil
+				}
+			}
+			if err != nil {
+				t.Fatalf("%+v at call %d: %v", fault, at, err)
+			}
+			requireVerified(t, store, point(1), point(4), point(5))
+			if calls < at {
+				break
+			}
+		}
+	}
+}

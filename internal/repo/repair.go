@@ -187,7 +187,7 @@ func (p *repair) heal(ctx context.Context, points []string) error {
 		p.bad[id] = true
 	}
 	w := v.repo.newWriter(ctx, layout.ID{}, p.bad, WriterOptions{PackSize: carryPack, Workers: 1, Uploads: 1})
-	defer w.Close()
+	defer func() { _ = w.Close() }() // what failed was told before
 	h := &healing{repair: p, view: v, writer: w, into: w.newRuns(volumeFrame), walked: map[seal.Name]bool{}}
 	for _, id := range points {
 		m, err := v.repo.Manifest(ctx, id)

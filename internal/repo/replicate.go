@@ -104,7 +104,7 @@ func (r *replication) point(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }() // what failed was told before
 	defer func() { r.stats = w.Stats() }()
 	if replicas(r.from, r.to) {
 		return r.copy(ctx, w, m)

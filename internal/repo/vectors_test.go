@@ -136,10 +136,29 @@ func decodeVector(t *testing.T, v vector) (any, error) {
 			return nil, err
 		}
 		return manifest.Decode(content, id)
+	case "announcement", "condemnation":
+		return decodeDocument(v, keys, repository)
 	case "store":
 		return decodeStore(t, v, key)
 	}
 	return decodePlain(v)
+}
+
+// decodeDocument returns the JSON of a document that is not a manifest.
+func decodeDocument(v vector, keys *seal.Keys, repository layout.ID) (content any, err error) {
+	prefix, magic := layout.Writers, seal.Writer
+	if v.Kind == "condemnation" {
+		prefix, magic = layout.Condemneds, seal.Condemned
+	}
+	id, err := layout.Parse(prefix, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := manifest.DecodeDocument(keys, magic, repository, id, v.Data)
+	if err == nil {
+		err = json.Unmarshal(data, &content)
+	}
+	return content, err
 }
 
 func keysOf(t *testing.T, v vector) (repo.Key, *seal.Keys, layout.ID) {

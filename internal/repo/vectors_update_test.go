@@ -56,6 +56,78 @@ func TestUpdateVectors(t *testing.T) {
 	g.frames()
 	g.pages()
 	g.stores()
+	g.documents()
+	g.merged()
+}
+
+// documents are those that are not manifests.
+func (g generator) documents() {
+	for kind, of := range map[string]struct {
+		magic   seal.Magic
+		prefix  string
+		content string
+	}{
+		"announcement": {seal.Writer, layout.Writers, `{"version":1,"id":"` + vectorID.String() + `"}`},
+		"condemnation": {seal.Condemned, layout.Condemneds, `{"version":1,"packs":["` + point(1) + `","` + point(2) + `"]}`},
+	} {
+		valid, err := manifest.EncodeDocument(vectorKeys, of.magic, vectorRepo, vectorID, [16]byte{4, 5}, []byte(of.content))
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		name := of.prefix + vectorID.String()
+		for file, v := range map[string]vector{
+			"":           {Description: "a valid " + kind, Name: name, Data: valid},
+			"-version":   {Description: "header of a version that is not known", Name: name, Data: flip(valid, 7)},
+			"-renamed":   {Description: "under another name", Name: of.prefix + vectorRepo.String(), Data: valid},
+			"-signature": {Description: "a bit of the signature changed", Name: name, Data: flip(valid, -1)},
+			"-cut":       {Description: "last byte lost", Name: name, Data: valid[:len(valid)-1]},
+		} {
+			v.Kind = kind
+			g.write(kind+file, v)
+		}
+	}
+}
+
+// merged is a repository whose garbage was collected, with what stays behind
+// when that stops at certain places.
+func (g generator) merged() {
+	store := &objstoretest.Memory{}
+	if err := repo.Create(g.t.Context(), store, vectorKey, repo.CreateOptions{ID: repositoryID}); err != nil {
+		g.t.Fatal(err)
+	}
+	r, err := repo.Open(g.t.Context(), store, vectorKey)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for n := range 3 {
+		if _, err := backup(g.t.Context(), r, point(n), records(400, 20)[:80+n*160]); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	if err := r.DeleteManifest(g.t.Context(), point(1)); err != nil {
+		g.t.Fatal(err)
+	}
+	for file, stop := range map[string]string{"store-collected": "", "store-condemned": "put indexes/", "store-replaced": "delete indexes/", "store-stale": "delete condemned/"} {
+		copied := store.Clone()
+		stopped := objstoretest.Faulty(copied, func(c objstoretest.Call) objstoretest.Fault {
+			if stop != "" && strings.HasPrefix(c.Op+" "+c.Name, stop) {
+				return objstoretest.Fault{Before: errCrash}
+			}
+			return objstoretest.Fault{}
+		})
+		collector, err := repo.Open(g.t.Context(), stopped, vectorKey)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if _, err := collector.CollectGarbage(g.t.Context(), repo.GCOptions{Live: 0.99}); (err == nil) != (stop == "") {
+			g.t.Fatal(err)
+		}
+		objects := map[string][]byte{}
+		for _, name := range copied.Names("") {
+			objects[name] = copied.Bytes(name)
+		}
+		g.write(file, vector{Description: "garbage was collected; stopped before: " + stop, Kind: "store", Objects: objects})
+	}
 }
 
 type generator struct{ t *testing.T }

@@ -34,6 +34,10 @@ type view struct {
 	damages   []*Damage // of packs whose footer cannot be read
 }
 
+// viewFrames is how many bytes of opened frames a view keeps: it goes over each
+// once.
+const viewFrames = 8 << 20
+
 // look finds out what there is. The order matters: see unwanted.
 func (r *Repository) look(ctx context.Context) (*view, error) {
 	return r.inspect(ctx, nil)
@@ -43,6 +47,7 @@ func (r *Repository) look(ctx context.Context) (*view, error) {
 // somebody notes them.
 func (r *Repository) inspect(ctx context.Context, note func(object string, err error)) (*view, error) {
 	own := &Repository{store: r.store, id: r.id, keys: r.keys, places: newPlaces(r.store, r.keys), frames: newFrames(r.store, r.keys)}
+	own.frames.limit = viewFrames
 	v := &view{repo: own, note: note, local: map[layout.ID]bool{}}
 	if err := v.refresh(ctx); err != nil {
 		v.close()

@@ -3,6 +3,7 @@ package index_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -166,4 +167,42 @@ func FuzzOpen(f *testing.F) {
 			_, _, _ = s.Find(seal.Name{1}) // must not panic
 		}
 	})
+}
+
+func TestFiltersKnowAllThatWasAddedAndLittleElse(t *testing.T) {
+	keys := seal.Derive([32]byte{1}, [16]byte{2})
+	for _, count := range []uint64{0, 1, 1000, 50_000} {
+		f := index.NewFilter(count)
+		for i := range count {
+			f.Add(keys.Name(fmt.Append(nil, i)))
+		}
+		wrong := 0
+		for i := range uint64(50_000) {
+			switch has := f.Has(keys.Name(fmt.Append(nil, i))); {
+			case i < count && !has:
+				t.Fatalf("name %d of %d is not known", i, count)
+			case i < count:
+			case f.Has(keys.Name(fmt.Append(nil, i, "other"))):
+				wrong++
+			}
+		}
+		if wrong > 200 {
+			t.Errorf("%d of 50,000 others are known to a filter of %d", wrong, count)
+		}
+	}
+}
+
+func TestReplacedSegmentsAreListed(t *testing.T) {
+	var out bytes.Buffer
+	w, err := index.NewWriter(&out, cipher, [][16]byte{{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Replace([16]byte{2})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, out.Bytes()); !slices.Equal(s.Replaces, [][16]byte{{1}, {2}}) {
+		t.Errorf("%x", s.Replaces)
+	}
 }
