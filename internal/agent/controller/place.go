@@ -27,6 +27,7 @@ type place struct {
 	store objstore.Store // of the repository alone
 	id    string         // the repository's id when it has to be made
 	key   repo.Key
+	gate  *gate.Store // behind store, when the repository is reached through it
 }
 
 // place reads a run's grant and opens its storage location.
@@ -72,7 +73,7 @@ func behindGate(ctx context.Context, grant agentv1.RepositoryGrant) (place, erro
 	if err != nil {
 		return place{}, fmt.Errorf("open the vault: %w", err)
 	}
-	return place{store: wrap.Retry(store, wrap.Retries{}), id: repositoryID(grant.Prefix), key: key}, nil
+	return place{store: wrap.Retry(store, wrap.Retries{}), id: repositoryID(grant.Prefix), key: key, gate: store}, nil
 }
 
 func (w *worker) grant(ctx context.Context, name string) (v1alpha1.Grant, error) {

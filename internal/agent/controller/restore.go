@@ -39,7 +39,7 @@ func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journ
 		DryRun:  run.Spec.DryRun,
 		Source:  archives{repository, m},
 		Volumes: volumesOf(m),
-		Loader: &loader{worker: w, operation: v1alpha1.RunName(run.Spec.OperationID), grant: grant.RepositoryGrant,
+		Loader: &loader{worker: w, operation: v1alpha1.RunName(run.Spec.OperationID), grant: grant.RepositoryGrant, gate: p.gate,
 			point: run.Spec.Restore.RecoveryPointID},
 		Since: run.CreationTimestamp.Time,
 	}, j.report)

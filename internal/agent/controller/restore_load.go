@@ -14,6 +14,7 @@ import (
 	"holdfast.dev/holdfast/internal/agent/mover"
 	"holdfast.dev/holdfast/internal/agent/movers"
 	"holdfast.dev/holdfast/internal/agent/restore"
+	"holdfast.dev/holdfast/internal/objstore/gate"
 )
 
 // loader brings the data of streams into the volumes of claims. A mover writes
@@ -26,6 +27,7 @@ type loader struct {
 	*worker
 	operation string // v1alpha1.RunName
 	grant     agentv1.RepositoryGrant
+	gate      *gate.Store
 	point     string // recovery point
 }
 
@@ -67,7 +69,7 @@ func (l *loader) move(ctx context.Context, name string, load restore.Load, targe
 		return err
 	}
 	_, err := l.movers.Run(ctx, movers.Work{
-		Operation: l.operation, Name: name, Claim: name, Node: load.Node, Deadline: remaining(ctx, l.options.Clock),
+		Operation: l.operation, Name: name, Claim: name, Node: load.Node, Deadline: remaining(ctx, l.options.Clock), Grant: l.gate.Grant,
 		Order: mover.Order{Task: mover.Load, Repository: l.grant, RecoveryPoint: l.point, Stream: load.Volume.Stream, Device: movers.Device},
 	}, report)
 	return err

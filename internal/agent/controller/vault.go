@@ -8,6 +8,7 @@ import (
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/api/k8s/v1alpha1"
 	"holdfast.dev/holdfast/internal/agent/snapshot"
+	"holdfast.dev/holdfast/internal/objstore/gate"
 	"holdfast.dev/holdfast/internal/repo"
 )
 
@@ -21,6 +22,7 @@ type vaulting struct {
 	grant     v1alpha1.Grant
 
 	source, target *repo.Repository
+	gate           *gate.Store   // to the target
 	from           repo.Manifest // of the operational tier
 	base           *repo.Manifest
 	items          []vaultItem
@@ -74,6 +76,7 @@ func (v *vaulting) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.gate = to.gate
 	if v.target, err = to.create(ctx); err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}

@@ -22,6 +22,7 @@ const (
 type vaultItem struct {
 	volume agentv1.Volume
 	base   *mover.Base
+	before string // handle of the snapshot that base was read from, when changes since may be asked for
 	stream *repo.StreamRef
 }
 
@@ -45,7 +46,7 @@ func planVault(volumes []agentv1.Volume, base *repo.Manifest, limits agentv1.Vau
 			items[i].leave(CodeVaultTooMany, fmt.Sprintf("The vault takes %d volumes of one recovery point.", limits.Volumes))
 		default:
 			moved++
-			items[i].base = baseOf(v, base)
+			items[i].base, items[i].before = baseOf(v, base)
 		}
 	}
 	return items
@@ -56,20 +57,25 @@ func (i *vaultItem) leave(code, reason string) {
 	i.volume.State, i.volume.ReasonCode, i.volume.Reason = agentv1.VolumeSkipped, code, reason
 }
 
-// baseOf finds the stream of the same volume in an earlier recovery point.
-func baseOf(now agentv1.Volume, before *repo.Manifest) *mover.Base {
+// baseOf finds the stream of the same volume in an earlier recovery point, and
+// the snapshot it was read from. Whether that still exists, the driver says.
+func baseOf(now agentv1.Volume, before *repo.Manifest) (base *mover.Base, handle string) {
 	if before == nil {
-		return nil
+		return nil, ""
 	}
 	for _, v := range volumesOf(*before) {
 		if v.Namespace != now.Namespace || v.Claim != now.Claim || v.Stream == "" {
 			continue
 		}
-		if volume.DecideBase(identity(now), &volume.Candidate{Identity: identity(v)}).Base {
-			return &mover.Base{RecoveryPoint: before.ID, Stream: v.Stream}
+		decision := volume.DecideBase(identity(now), &volume.Candidate{Identity: identity(v), SnapshotExists: true})
+		if decision.Changed {
+			handle = v.SnapshotHandle
+		}
+		if decision.Base {
+			return &mover.Base{RecoveryPoint: before.ID, Stream: v.Stream}, handle
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // identity is what binds a stream to its volume. The size is the mover's to

@@ -64,17 +64,23 @@ func TestBaseOf(t *testing.T) {
 		"another space":   {func(v *agentv1.Volume) { v.Namespace = "b" }, nil},
 		"another volume":  {func(v *agentv1.Volume) { v.VolumeHandle = "other" }, nil},
 		"another driver":  {func(v *agentv1.Volume) { v.Driver = "other" }, nil},
+		"no snapshot":     {func(v *agentv1.Volume) { v.SnapshotHandle = "" }, want},
+		"same snapshot":   {func(v *agentv1.Volume) { v.SnapshotHandle = "s-x" }, want},
 		"made anew":       {func(v *agentv1.Volume) { v.ClaimUID = "other" }, nil},
 		"another mode":    {func(v *agentv1.Volume) { v.VolumeMode = "Block" }, nil},
 		"no stream there": {func(v *agentv1.Volume) { v.Stream = "" }, nil},
 		"unknown volume":  {func(v *agentv1.Volume) { v.VolumeHandle = "" }, nil},
 	}
 	for name, c := range cases {
-		if diff := cmp.Diff(c.want, baseOf(protected("x"), before(c.change))); diff != "" {
+		base, handle := baseOf(protected("x"), before(c.change))
+		if diff := cmp.Diff(c.want, base); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+		if (handle != "") != (name == "the same") {
+			t.Errorf("%s: changes since %q", name, handle)
+		}
 	}
-	if baseOf(protected("x"), nil) != nil {
+	if base, _ := baseOf(protected("x"), nil); base != nil {
 		t.Error("a base out of nothing")
 	}
 }

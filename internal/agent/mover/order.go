@@ -15,6 +15,7 @@ import (
 	"os"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/agent/changed"
 	"holdfast.dev/holdfast/internal/repo"
 )
 
@@ -38,6 +39,9 @@ type Order struct {
 	Device string `json:"device"`
 	// Base is the stream that a saved one builds upon; nil for none.
 	Base *Base `json:"base,omitempty"`
+	// Changes is where the storage tells which blocks to read; nil reads all that
+	// may hold data.
+	Changes *Changes `json:"changes,omitempty"`
 	// BytesPerSecond bounds what is sent or fetched; 0 means no limit.
 	BytesPerSecond int64 `json:"bytesPerSecond,omitempty"`
 }
@@ -46,6 +50,18 @@ type Order struct {
 type Base struct {
 	RecoveryPoint string `json:"recoveryPoint"`
 	Stream        string `json:"stream"`
+}
+
+// Changes is a driver's service that tells which blocks of a snapshot hold
+// data, or differ from an earlier snapshot's.
+type Changes struct {
+	Access   changed.Access   `json:"access"`
+	Snapshot changed.Snapshot `json:"snapshot"`
+	// Base is the handle of the snapshot that the base stream was read from;
+	// empty asks for what is allocated.
+	Base string `json:"base,omitempty"`
+	// Reason says why the service cannot be asked.
+	Reason string `json:"reason,omitempty"`
 }
 
 // ReadOrder reads an order from a file.
@@ -68,8 +84,11 @@ type Report struct {
 	BytesRead   int64           `json:"bytesRead"`   // of the device, or of the stream
 	BytesStored int64           `json:"bytesStored"` // new in the repository
 	// How says in a sentence how much had to be read, and why.
-	How     string           `json:"how,omitempty"`
-	Problem *agentv1.Problem `json:"problem,omitempty"` // why it failed
+	How string `json:"how,omitempty"`
+	// Distrusted says what the storage told wrongly about changed blocks; then
+	// everything was read.
+	Distrusted string           `json:"distrusted,omitempty"`
+	Problem    *agentv1.Problem `json:"problem,omitempty"` // why it failed
 }
 
 // maxReport is what Kubernetes keeps of a termination message.

@@ -25,6 +25,7 @@ type saving struct {
 	device     *volume.Device
 	base       *repo.StreamRef // of order.Base; nil for none
 	notes      []string        // what could not be used, for the report
+	distrusted string          // what the storage said wrongly
 }
 
 func save(ctx context.Context, order Order, repository *repo.Repository, report func(agentv1.Progress)) (Report, error) {
@@ -66,23 +67,6 @@ func (s *saving) findBase(ctx context.Context) error {
 	return nil
 }
 
-// plan decides which blocks are read.
-func (s *saving) plan(ctx context.Context) (volume.Plan, error) {
-	in := volume.Input{Size: s.device.Size(), BlockSize: blockSize, Notes: s.notes}
-	if s.base != nil {
-		in.BlockSize = s.base.BlockSize
-	}
-	system, err := volume.Used(ctx, s.device, in.Size, in.BlockSize)
-	if err != nil {
-		return volume.Plan{}, fmt.Errorf("%w: %w", errDevice, err)
-	}
-	in.Used = system.Used
-	if system.Used == nil {
-		in.Notes = append(in.Notes, system.Reason)
-	}
-	return volume.MakePlan(in)
-}
-
 // write stores the stream. It ends with everything but the manifest stored.
 func (s *saving) write(ctx context.Context, report func(agentv1.Progress)) (Report, error) {
 	plan, err := s.plan(ctx)
@@ -109,7 +93,7 @@ func (s *saving) write(ctx context.Context, report func(agentv1.Progress)) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	return Report{Stream: &ref, BytesRead: counted.read.Load(), BytesStored: w.Stats().BytesStored, How: plan.Reason}, nil
+	return Report{Stream: &ref, BytesRead: counted.read.Load(), BytesStored: w.Stats().BytesStored, How: plan.Reason, Distrusted: s.distrusted}, nil
 }
 
 func (s *saving) begin(w *repo.Writer, plan volume.Plan) (*repo.VolumeWriter, error) {

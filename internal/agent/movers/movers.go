@@ -51,7 +51,13 @@ type Work struct {
 	Node      string // where the pod must run; empty leaves that to the scheduler
 	Order     mover.Order
 	Deadline  time.Duration // how long the Job may take in all
+	// Grant is the right to the gate as it stands now. An order is brought up to
+	// date with it, for the pod that takes the place of one that was lost.
+	Grant func() agentv1.GateGrant
 }
+
+// freshEvery is how often an order gets a fresh grant: well within its life.
+const freshEvery = 10 * time.Minute
 
 // Device is where a mover finds the block device of its claim.
 const Device = "/dev/holdfast"
@@ -72,8 +78,9 @@ func (m *Movers) Run(ctx context.Context, work Work, report func(agentv1.Progres
 	if err := m.start(ctx, work); err != nil {
 		return mover.Report{}, fmt.Errorf("start mover %s: %w", work.Name, err)
 	}
-	ticker := time.NewTicker(m.poll())
+	ticker, fresh := time.NewTicker(m.poll()), time.NewTicker(freshEvery)
 	defer ticker.Stop()
+	defer fresh.Stop()
 	for {
 		result, over, err := m.look(ctx, work, report)
 		if over || err != nil && !transient(err) {
@@ -81,6 +88,10 @@ func (m *Movers) Run(ctx context.Context, work Work, report func(agentv1.Progres
 		}
 		select {
 		case <-ticker.C:
+		case <-fresh.C:
+			if err := m.order(ctx, work); err != nil && !transient(err) {
+				return mover.Report{}, err
+			}
 		case <-ctx.Done():
 			return mover.Report{}, context.Cause(ctx)
 		}
@@ -94,13 +105,26 @@ func (m *Movers) poll() time.Duration {
 	return time.Second
 }
 
-// start makes the Secret and the Job. A Secret of an earlier attempt gets the
-// new order: its grant may have ended since.
+// start makes the Secret and the Job, or finds them.
 func (m *Movers) start(ctx context.Context, work Work) error {
 	pod, err := m.Pod(ctx)
 	if err != nil {
 		return err
 	}
+	if err := m.order(ctx, work); err != nil {
+		return err
+	}
+	err = m.Client.Create(ctx, m.job(work, pod))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Job: %w", err)
+	}
+	return nil
+}
+
+// order writes the Secret with the order and a grant that is fresh.
+func (m *Movers) order(ctx context.Context, work Work) error {
+	fresh := work.Grant()
+	work.Order.Repository.Gate = &fresh
 	raw, err := json.Marshal(work.Order)
 	if err != nil {
 		return fmt.Errorf("encode order: %w", err)
@@ -112,10 +136,6 @@ func (m *Movers) start(ctx context.Context, work Work) error {
 	}
 	if err != nil {
 		return fmt.Errorf("put order: %w", err)
-	}
-	err = m.Client.Create(ctx, m.job(work, pod))
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create Job: %w", err)
 	}
 	return nil
 }

@@ -50,8 +50,19 @@ type Store struct {
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 
+	grant agentv1.GateGrant // as it was given
+
 	mu    sync.RWMutex
 	token string
+}
+
+// Grant is the grant as it stands now, for those who open the gate later.
+func (s *Store) Grant() agentv1.GateGrant {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	fresh := s.grant
+	fresh.Token = s.token
+	return fresh
 }
 
 // Open returns the store that a grant reaches. It renews the grant at once, so
@@ -62,7 +73,7 @@ func Open(ctx context.Context, grant agentv1.GateGrant, o Options) (*Store, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, base: strings.TrimSuffix(grant.URL, "/"), slots: make(chan struct{}, parallel), token: grant.Token}
+	s := &Store{client: client, base: strings.TrimSuffix(grant.URL, "/"), slots: make(chan struct{}, parallel), grant: grant, token: grant.Token}
 	life, err := s.renew(ctx)
 	if err != nil {
 		client.CloseIdleConnections()

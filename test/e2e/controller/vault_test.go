@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,7 +41,12 @@ func newVault(w *world) *vault {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: movers.ServiceAccount}})
+	named := metav1.ObjectMeta{Namespace: w.own, Name: movers.ServiceAccount}
+	w.create(&corev1.ServiceAccount{ObjectMeta: named})
+	w.create(&rbacv1.Role{ObjectMeta: named, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"snapshot.storage.k8s.io"}, Resources: []string{"volumesnapshots"}, Verbs: []string{"get"}}}})
+	w.create(&rbacv1.RoleBinding{ObjectMeta: named, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: movers.ServiceAccount},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: w.own, Name: movers.ServiceAccount}}})
 	return &vault{w, gatetest.New(w.t, store, gatetest.Options{Host: hostAddress}), store, bytes.Repeat([]byte{9}, 32)}
 }
 
