@@ -1,11 +1,8 @@
 package workflow
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/backup"
@@ -13,7 +10,6 @@ import (
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/location"
-	"holdfast.dev/holdfast/internal/repo/layout"
 )
 
 // prefixOf is where the repository of an instance lies in its container.
@@ -21,18 +17,6 @@ func prefixOf(uid string) string { return OperationalPrefix(uid) }
 
 // OperationalPrefix is where the repository of an instance lies in its container.
 func OperationalPrefix(uid string) string { return "repositories/" + uid + "/" }
-
-// wrappedKeyName is the object that holds the wrapped data key inside of the
-// repository, so that the bucket and the key provider suffice to read it.
-const wrappedKeyName = layout.Keys + "service"
-
-// wrappedKey is the content of that object. It follows from the wrapped key
-// alone, so that writing it twice gives equal bytes.
-type wrappedKey struct {
-	Format     string `json:"format"`
-	Repository string `json:"repository"`
-	Wrapped    []byte `json:"wrapped"`
-}
 
 // locate returns where a container really lies. Its key must stay in memory.
 func (w *Workflow) locate(ctx context.Context, containerID string) (agentv1.StorageLocation, error) {
@@ -65,31 +49,17 @@ func (w *Workflow) prepare(ctx context.Context, i *backup.Instance) error {
 	if err := probe(ctx, containerID, at); err != nil {
 		return err
 	}
-	wrapped, err := w.Keys.Ensure(ctx, i.UID)
-	if err != nil {
+	if _, err := w.Keys.Ensure(ctx, i.UID); err != nil {
 		return err
 	}
 	bucket, err := location.Open(ctx, location.Location(at))
 	if err != nil {
 		return unreachable(containerID, err)
 	}
-	if err := putWrappedKey(ctx, objstore.Sub(bucket, prefixOf(i.UID)), i.UID, wrapped); err != nil {
+	if err := w.Keys.Publish(ctx, i.UID, objstore.Sub(bucket, prefixOf(i.UID))); err != nil {
 		return unreachable(containerID, err)
 	}
 	return nil
-}
-
-// putWrappedKey stores the wrapped data key inside of a repository.
-func putWrappedKey(ctx context.Context, repository objstore.Store, name string, wrapped []byte) error {
-	content, err := json.Marshal(wrappedKey{Format: "holdfast wrapped key", Repository: name, Wrapped: wrapped})
-	if err != nil {
-		return fmt.Errorf("wrapped key of %s: %w", name, err)
-	}
-	err = repository.Put(ctx, wrappedKeyName, bytes.NewReader(content), int64(len(content)))
-	if errors.Is(err, objstore.ErrExists) {
-		return nil
-	}
-	return err
 }
 
 // locationOf returns the backup storage location of a cluster.

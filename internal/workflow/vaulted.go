@@ -55,8 +55,7 @@ func VaultPrefix(vault *backup.Vault, uid string) string {
 // and, beside its data, the wrapped form of the key. What is wrong with the store
 // is a *backup.Problem.
 func (w *Workflow) makeVaulted(ctx context.Context, at *backup.VaultedPoint) error {
-	wrapped, err := w.Keys.Ensure(ctx, at.KeyName)
-	if err != nil {
+	if _, err := w.Keys.Ensure(ctx, at.KeyName); err != nil {
 		return err
 	}
 	key, err := w.vaultKey(ctx, at.KeyName)
@@ -67,7 +66,7 @@ func (w *Workflow) makeVaulted(ctx context.Context, at *backup.VaultedPoint) err
 		return w.vaultUnreachable(ctx, err)
 	}
 	store := objstore.Sub(w.Vaults, at.Prefix)
-	if err := putWrappedKey(ctx, store, at.KeyName, wrapped); err != nil {
+	if err := w.Keys.Publish(ctx, at.KeyName, store); err != nil {
 		return w.vaultUnreachable(ctx, err)
 	}
 	id := at.KeyName[len(vaultKeyName("")):]
