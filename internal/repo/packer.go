@@ -72,7 +72,7 @@ func (p *packer) reserve(plain int, blocks []pack.Block) (pack.Slot, error) {
 	}
 	select {
 	case buf := <-p.buffers:
-		if need := max(p.size, plain+1<<10); cap(buf) < need {
+		if need := max(p.size, pack.Size(plain, blocks)); cap(buf) < need {
 			buf = make([]byte, 0, need)
 		}
 		p.current = pack.NewBuilder(p.w.repo.keys, layout.NewID(), buf)

@@ -21,8 +21,19 @@ const volumeFrame = 4 << 20
 const minReads = 4
 
 // VolumeBlockSize is the size in bytes of a volume's blocks where nothing
-// demands another.
-const VolumeBlockSize = 256 << 10
+// demands another. Measured with 1.2 GiB (half compressible files, a third
+// noise) and a next backup after 1 %, 12.9 MB, has changed, a quarter of that in
+// scattered writes of 8 KiB:
+//
+//	blocks    first stores   its index   next stores   CPU of first, next
+//	  64 KiB      632.4 MB     0.87 MB       23.5 MB         6.1 s   1.1 s
+//	 128 KiB      630.8 MB     0.44 MB       37.8 MB         6.6 s   1.1 s
+//	 256 KiB      630.4 MB     0.22 MB       64.6 MB         7.8 s   1.4 s
+//	 512 KiB      630.1 MB     0.11 MB      114.7 MB         6.3 s   2.0 s
+//	1024 KiB      630.2 MB     0.06 MB      192.5 MB         6.1 s   2.2 s
+//
+// Neighbours are compressed together, so small blocks cost only their names.
+const VolumeBlockSize = 64 << 10
 
 // VolumeShape is the shape of a volume stream.
 type VolumeShape struct {

@@ -16,13 +16,14 @@ import (
 )
 
 // comparison measures volumes against other tools: the same data, in the same
-// run, each in a process of its own, reading from a cold cache.
+// run, each in a process of its own, and with an equal cache.
 type comparison struct {
 	dir     string
 	size    int64 // bytes of the volume
 	small   int   // files in the volume of small files
 	blocks  int   // in the repository that garbage is collected in
 	block   int64 // size of ours
+	cold    bool  // nobody finds anything in the system's cache
 	rounds  int   // of ours
 	seed    uint64
 	profile string // folder for profiles of our processes; empty for none
@@ -91,7 +92,7 @@ func (c *comparison) prepare(ctx context.Context) (err error) {
 
 // ours is one full backup with ours.
 func (c *comparison) ours(ctx context.Context, name string) error {
-	if err := chill(c.image.path); err != nil {
+	if err := level(c.cold, c.image.path); err != nil {
 		return err
 	}
 	o, err := task{Verb: "backup", Repository: c.path(name), Volume: c.image.path, BlockSize: c.block, Point: point(1)}.do(ctx, c.profiled(name))
@@ -109,7 +110,7 @@ func (c *comparison) profiled(name string) string {
 // theirs is one backup with restic, of the image or of the files in it.
 func (c *comparison) theirs(ctx context.Context, what string, number int, force bool) error {
 	p := c.restic[what]
-	if err := chill(c.image.path, p.dir); err != nil {
+	if err := level(c.cold, c.image.path, p.dir); err != nil {
 		return err
 	}
 	backup := func(path string) error {
@@ -152,7 +153,7 @@ func (c *comparison) volumeBorg(ctx context.Context) error {
 	p := borg(c.dir, "borg-image")
 	_, err := p.run(ctx, c.dir, p.init)
 	if err == nil {
-		err = chill(c.image.path)
+		err = level(c.cold, c.image.path)
 	}
 	if err != nil {
 		return err
@@ -183,7 +184,7 @@ func (c *comparison) next(ctx context.Context, name string, changed extent.Set, 
 		repository := c.path(name + "-" + strconv.Itoa(round))
 		err := twin(c.full, repository)
 		if err == nil {
-			err = chill(c.image.path, repository)
+			err = level(c.cold, c.image.path, repository)
 		}
 		if err != nil {
 			return outcome{}, err
@@ -328,7 +329,7 @@ func (c *comparison) volumeRestore(ctx context.Context) error {
 			do   func(context.Context, *loop) (outcome, error)
 			into *[]outcome
 		}{{c.restoreOurs, &ours}, {c.dd, &plain}, {c.restoreTheirs, &theirs}} {
-			if err := errors.Join(d.empty(ctx), chill(c.full, c.restic["image"].dir)); err != nil {
+			if err := errors.Join(d.empty(ctx), level(c.cold, c.full, c.restic["image"].dir)); err != nil {
 				return err
 			}
 			o, err := one.do(ctx, d)
@@ -386,7 +387,7 @@ func (c *comparison) smallFiles(ctx context.Context) error {
 	}
 	var ours []outcome
 	for range c.rounds {
-		if err := chill(i.path); err != nil {
+		if err := level(c.cold, i.path); err != nil {
 			return err
 		}
 		o, err := task{Verb: "backup", Repository: c.path("small-ours"), Volume: i.path, BlockSize: c.block, Point: point(1)}.do(ctx, c.profiled("small"))
@@ -400,7 +401,7 @@ func (c *comparison) smallFiles(ctx context.Context) error {
 		return err
 	}
 	var theirs outcome
-	err = errors.Join(chill(i.path), i.use(ctx, func() error {
+	err = errors.Join(level(c.cold, i.path), i.use(ctx, func() error {
 		theirs, err = p.run(ctx, i.mount, p.backup(".", 1, false))
 		return err
 	}, "ro"))

@@ -43,6 +43,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", seed, "of the volumes' data")
 	flag.Int64Var(&o.block, "block", repo.VolumeBlockSize, "size of volume blocks in bytes")
 	flag.StringVar(&o.profile, "profile", "", "for volumes: an existing folder for CPU profiles; in a task: the file")
+	flag.BoolVar(&o.cold, "cold", false, "measure volumes with nothing in the system's cache: much of the time is the disk's then")
 	one := flag.String("one", "", "for the program itself: do this one measurement; the place is read from standard input")
 	isTask := flag.Bool("task", false, "for the program itself: do the task that is read from standard input")
 	flag.Parse()
@@ -84,6 +85,7 @@ type options struct {
 	scale               float64
 	seed                uint64
 	block               int64
+	cold                bool
 }
 
 // all does every case that is asked for, in order: some read what an earlier
@@ -135,7 +137,7 @@ func (o options) parts(ctx context.Context, dir string, match *regexp.Regexp) er
 // volumes compares with other tools.
 func (o options) volumes(ctx context.Context, dir string, match *regexp.Regexp) (err error) {
 	c := &comparison{dir: dir, size: int64(o.scale*4096) << 20, small: int(o.scale * 500_000), blocks: int(o.scale * 2_000_000),
-		block: o.block, rounds: rounds,
+		block: o.block, cold: o.cold, rounds: rounds,
 		seed: o.seed, profile: o.profile, done: map[string]outcome{}}
 	for _, one := range []struct {
 		name   string

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -78,10 +79,10 @@ func (t task) do(ctx context.Context, profile string) (outcome, error) {
 	return timed(cmd)
 }
 
-// chill makes the system forget what it keeps in memory of a file, or of all
-// files of a folder, so that everybody reads from the disk.
-func chill(paths ...string) error {
-	unix.Sync() // only what is on disk can be forgotten
+// level makes everybody begin alike: all of these files, or those of these
+// folders, are in the system's memory, or, when cold, none is.
+func level(cold bool, paths ...string) error {
+	unix.Sync() // what is still to be written would disturb, and cannot be forgotten
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
@@ -92,7 +93,11 @@ func chill(paths ...string) error {
 				return err
 			}
 			defer file.Close()
-			return unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
+			if cold {
+				return unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
+			}
+			_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{file}, make([]byte, 1<<20))
+			return err
 		})
 		if err != nil {
 			return err
@@ -101,7 +106,7 @@ func chill(paths ...string) error {
 	return nil
 }
 
-// stored is how many bytes the files of a folder have.
+// storedIn is how many bytes the files of a folder have.
 func storedIn(dir string) (total int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {

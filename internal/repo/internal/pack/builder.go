@@ -12,15 +12,28 @@ import (
 type Builder struct {
 	ID     [16]byte
 	cipher seal.Cipher
-	buf    []byte // its length is what is reserved; never reallocated before Finish
+	buf    []byte // its length is what is reserved; never reallocated
 	frames []Frame
+	footer int            // bytes that must stay free behind the frames
 	open   sync.WaitGroup // slots that are not sealed yet
 }
 
-// NewBuilder starts a pack in buf, whose capacity bounds the frames it takes.
+// Size returns how many bytes a pack of one frame has, whose plaintext has plain
+// bytes.
+func Size(plain int, blocks []Block) int {
+	return seal.HeaderSize + plain + seal.Overhead + footerSize(blocks) + emptyFooter
+}
+
+// emptyFooter is what the footer of no frames takes.
+const emptyFooter = 4 + seal.Overhead + trailer
+
+func footerSize(blocks []Block) int { return frameEntry + len(blocks)*blockEntry }
+
+// NewBuilder starts a pack in buf, whose capacity bounds the pack: it is never
+// reallocated, so that memory stays what the caller gave.
 func NewBuilder(keys *seal.Keys, id [16]byte, buf []byte) *Builder {
 	header := seal.Pack.Header()
-	return &Builder{ID: id, cipher: Cipher(keys, id), buf: append(buf[:0], header[:]...)}
+	return &Builder{ID: id, cipher: Cipher(keys, id), buf: append(buf[:0], header[:]...), footer: emptyFooter}
 }
 
 // Empty reports whether no frame was reserved.
@@ -36,10 +49,11 @@ type Slot struct {
 // Reserve makes a place for a frame whose plaintext has plain bytes, or reports
 // that the pack is full.
 func (b *Builder) Reserve(plain int, blocks []Block) (Slot, bool) {
-	start, size := len(b.buf), plain+seal.Overhead
-	if cap(b.buf)-start < size {
+	start, size, footer := len(b.buf), plain+seal.Overhead, b.footer+footerSize(blocks)
+	if cap(b.buf)-start < size+footer {
 		return Slot{}, false
 	}
+	b.footer = footer
 	b.buf = b.buf[:start+size]
 	b.frames = append(b.frames, Frame{Offset: uint32(start), Length: uint32(size), Blocks: blocks})
 	b.open.Add(1)

@@ -52,18 +52,29 @@ func TestPacksSayWhatIsInThem(t *testing.T) {
 	})
 }
 
-func TestAFullPackTakesNoMore(t *testing.T) {
-	b := pack.NewBuilder(keys, [16]byte{}, make([]byte, 0, 100))
-	if !b.Empty() {
-		t.Error("a new pack is not empty")
-	}
-	slot, ok := b.Reserve(100-seal.HeaderSize-seal.Overhead, nil)
-	if !ok {
-		t.Fatal("does not fit")
-	}
-	slot.Seal(make([]byte, 100-seal.HeaderSize-seal.Overhead))
-	if _, ok := b.Reserve(0, nil); ok || b.Empty() {
-		t.Error("took more than fits")
+func TestAFullPackTakesNoMoreAndStaysInItsMemory(t *testing.T) {
+	blocks := []pack.Block{{Length: 30}, {Length: 20}}
+	for spare := range 2 { // the second time one byte is missing
+		buf := make([]byte, 0, pack.Size(50, blocks)-spare)
+		b := pack.NewBuilder(keys, [16]byte{}, buf)
+		if !b.Empty() {
+			t.Error("a new pack is not empty")
+		}
+		slot, ok := b.Reserve(50, blocks)
+		if ok != (spare == 0) {
+			t.Fatalf("%d bytes too few, and it fits: %v", spare, ok)
+		}
+		if !ok {
+			continue
+		}
+		slot.Seal(make([]byte, 50))
+		if _, ok := b.Reserve(0, blocks[:1]); ok || b.Empty() {
+			t.Error("took more than fits")
+		}
+		data, _ := b.Finish()
+		if len(data) != cap(buf) || &data[0] != &buf[:1][0] {
+			t.Errorf("%d bytes in other memory, there were %d", len(data), cap(buf))
+		}
 	}
 }
 
