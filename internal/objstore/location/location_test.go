@@ -1,6 +1,7 @@
 package location_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -181,4 +182,26 @@ func TestLocationDoesNotPrintItsKey(t *testing.T) {
 			t.Error(text)
 		}
 	}
+}
+
+// FuzzURL takes any text for the URL of a bucket: what is understood is a
+// bucket and a part of it, and what is not is not quoted.
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{"s3://b/p?endpoint=https://h&region=r", "gs://b?endpoint=http://h:1", "s3://b/../c", "https://a.host/c", "s3://b?x=s3cret"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, url string) {
+		if strings.HasPrefix(strings.ToLower(url), "file") {
+			return // opens what it names
+		}
+		store, err := location.Open(t.Context(), location.Location{URL: url, Account: "a", Key: "a2V5"})
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := store.Stat(ctx, "../x"); !errors.Is(err, objstore.ErrName) {
+			t.Errorf("%q: %v", url, err)
+		}
+	})
 }

@@ -103,7 +103,7 @@ func unlucky(store objstore.Store, seed uint64, perMille int) objstore.Store {
 }
 
 func TestAnUnluckyStoreNeverMakesLessOfARepository(t *testing.T) {
-	const seeds = 150
+	const seeds = 60
 	whole := &objstoretest.Memory{}
 	for n := range 3 {
 		if err := backup(t.Context(), whole, n+1); err != nil {
