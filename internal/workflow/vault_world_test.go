@@ -133,12 +133,6 @@ func ofKind(kind agentv1.Kind, answer, rest func(agentv1.Operation) agentv1.Fini
 	}
 }
 
-// vaults counts the operations of a kind that were handed out.
-func (w *world) countKind(count *int, kind agentv1.Kind) {
-	rest := w.answer
-	w.answer = ofKind(kind, func(o agentv1.Operation) agentv1.FinishRequest { *count++; return rest(o) }, rest)
-}
-
 // failing answers with a problem.
 func failing(retryable bool) func(agentv1.Operation) agentv1.FinishRequest {
 	return func(agentv1.Operation) agentv1.FinishRequest {
