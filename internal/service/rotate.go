@@ -56,12 +56,15 @@ func RotateKeys(ctx context.Context, o Options, dry bool, report func(keys.Step)
 	if err != nil {
 		return err
 	}
-	defer d.db.Close()
+	return errors.Join(rotateKeys(ctx, o, d.store, dry, report), d.db.Close())
+}
+
+func rotateKeys(ctx context.Context, o Options, store catalog.Store, dry bool, report func(keys.Step)) error {
 	set, err := o.keySet(!dry)
 	if err != nil {
 		return err
 	}
-	r := &rotation{Rotation: keys.Rotation{Store: d.store, Keys: set, Dry: dry, Report: report}, o: o, secrets: keys.NewSealer(set)}
+	r := &rotation{Rotation: keys.Rotation{Store: store, Keys: set, Dry: dry, Report: report}, o: o, secrets: keys.NewSealer(set)}
 	return errors.Join(r.repositories(ctx), r.accounts(ctx), r.extensions(ctx))
 }
 
