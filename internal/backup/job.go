@@ -180,6 +180,14 @@ func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
 // copying into the vault, which may take long, holds nobody up.
 func (j *Job) HoldsInstance() bool { return !j.Status.Terminal() && j.Vaulting == nil }
 
+// WaitsFor says whether the job waits for an earlier one of its instance to end.
+// A restore from the vault into another cluster has nothing to do with backups,
+// which may be waiting for a cluster that is no more.
+func (j *Job) WaitsFor(earlier *Job) bool {
+	apart := earlier.Kind == JobBackup && j.Restore != nil && j.Restore.Tier == TierVault && !SameID(j.Restore.Target.ID, earlier.Datasource.ID)
+	return earlier.HoldsInstance() && !apart
+}
+
 // CheckRunning returns a problem when a job of the kind is running: a second
 // backup would only queue behind it.
 func CheckRunning(jobs []Job, kind JobKind) *Problem {

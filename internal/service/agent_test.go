@@ -15,6 +15,7 @@ import (
 	"holdfast.dev/holdfast/internal/agent/session"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/gate"
 	"holdfast.dev/holdfast/internal/objstore/location"
 	"holdfast.dev/holdfast/internal/repo"
 )
@@ -106,6 +107,8 @@ func (f *fakeCluster) handle(ctx context.Context, o agentv1.Operation, report se
 		return f.install(o)
 	case agentv1.KindBackup:
 		return f.backup(ctx, o, report)
+	case agentv1.KindVault:
+		return f.vault(ctx, o)
 	case agentv1.KindRestore:
 		return f.restore(ctx, o)
 	case agentv1.KindDeleteRecoveryPoint:
@@ -134,11 +137,19 @@ func (f *fakeCluster) open(ctx context.Context, grant agentv1.RepositoryGrant) (
 	f.keys = append(f.keys, grant.Key)
 	at := f.at
 	f.mu.Unlock()
-	bucket, err := location.Open(ctx, location.Location(at))
+	key, err := repo.ParseKey(grant.Key)
 	if err != nil {
 		return nil, err
 	}
-	key, err := repo.ParseKey(grant.Key)
+	if grant.Gate != nil {
+		store, err := gate.Open(ctx, *grant.Gate, gate.Options{})
+		if err != nil {
+			return nil, err
+		}
+		f.t.Cleanup(func() { _ = store.Close() }) // of a test
+		return repo.Open(ctx, store, key)
+	}
+	bucket, err := location.Open(ctx, location.Location(at))
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +215,25 @@ func (f *fakeCluster) writePoint(ctx context.Context, spec agentv1.Backup, cut t
 		return err
 	}
 	return writer.Commit(ctx, repo.Manifest{Created: cut, Instance: spec.InstanceID, Streams: []repo.StreamRef{ref}})
+}
+
+// vault writes the recovery point into the vault, after a look at the original.
+func (f *fakeCluster) vault(ctx context.Context, o agentv1.Operation) (any, error) {
+	var spec agentv1.Vault
+	if err := json.Unmarshal(o.Spec, &spec); err != nil {
+		return nil, err
+	}
+	source, err := f.open(ctx, spec.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	m, err := source.Manifest(ctx, spec.RecoveryPointID)
+	if err != nil {
+		return nil, err
+	}
+	err = f.writePoint(ctx, agentv1.Backup{InstanceID: spec.InstanceID, RecoveryPointID: spec.RecoveryPointID, Repository: spec.Target}, m.Created)
+	return agentv1.BackupResult{RecoveryPointID: spec.RecoveryPointID, CutAt: m.Created, BytesStored: 200}, err
 }
 
 func (f *fakeCluster) restore(ctx context.Context, o agentv1.Operation) (any, error) {

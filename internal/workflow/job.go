@@ -57,15 +57,15 @@ func jobOperation(job *backup.Job) string {
 	return agentops.NewID(job.ID, string(kind))
 }
 
-// isFirst says whether a job is the oldest of its instance that others wait
-// for: only that one runs.
+// isFirst says whether a job waits for no earlier one of its instance: only then
+// it runs.
 func isFirst(tx catalog.Tx, job *backup.Job) (bool, error) {
 	others, err := openJobs(tx, job.InstanceID)
 	if err != nil {
 		return false, err
 	}
 	for _, o := range others {
-		if o.HoldsInstance() && before(o, *job) {
+		if before(o, *job) && job.WaitsFor(&o) {
 			return false, nil
 		}
 	}

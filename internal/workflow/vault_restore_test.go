@@ -25,6 +25,14 @@ import (
 func newDisaster(t *testing.T) *world {
 	w := newVaultWorld(t)
 	w.turns(w.ended(w.startJob("j1", backup.JobBackup).OperationID))
+	w.lose(t)
+	return w
+}
+
+// lose takes away everything that backups came from, and connects a second
+// cluster.
+func (w *world) lose(t *testing.T) {
+	t.Helper()
 	if err := os.RemoveAll(filepath.Join(w.root, "acct")); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +59,6 @@ func newDisaster(t *testing.T) *world {
 				SourceID: vaultID, Roles: []string{backup.BackupOperatorRole}}),
 		)
 	})
-	return w
 }
 
 // vaultRequest restores from the vault into the second cluster.
@@ -104,6 +111,23 @@ func TestRestoreFromTheVaultAlone(t *testing.T) {
 				t.Errorf("operation %+v (%+v), spec %+v", r, r.Problem, spec)
 			}
 		})
+	}
+}
+
+// A backup that waits for a cluster that is no more holds up no restore from the
+// vault into another.
+func TestRestoreFromTheVaultDoesNotWaitForBackups(t *testing.T) {
+	w := newVaultWorld(t)
+	w.turns(w.ended(w.startJob("j1", backup.JobBackup).OperationID))
+	w.answer = ofKind(agentv1.KindBackup, silent, w.move)
+	stuck := w.startPoint("j2", strings.Repeat("1", 32))
+	asked := len(w.asked)
+	w.turns(func() bool { return len(w.asked) > asked })
+	w.lose(t)
+	operation := w.startVaultRestore("r", false)
+	w.turns(w.ended(operation))
+	if r := w.record(operation); r.Status != operations.Succeeded || w.job(stuck.ID).Status != backup.JobInProgress {
+		t.Errorf("operation %+v (%+v), backup %s", r, r.Problem, w.job(stuck.ID).Status)
 	}
 }
 
