@@ -221,7 +221,8 @@ func (c *comparison) check(ctx context.Context, repository, name string) error {
 
 // volumeSame is the next backup when nothing has changed.
 func (c *comparison) volumeSame(ctx context.Context) error {
-	for name, driver := range map[string]bool{"volume-same": false, "volume-same-driver": true} {
+	for _, driver := range []bool{false, true} {
+		name := withDriver("volume-same", driver)
 		ours, err := c.next(ctx, name, nil, driver)
 		if err != nil {
 			return err
@@ -257,7 +258,8 @@ func (c *comparison) volumeNext(ctx context.Context) error {
 			return err
 		}
 	}
-	for name, driver := range map[string]bool{"volume-next": false, "volume-next-driver": true} {
+	for _, driver := range []bool{false, true} {
+		name := withDriver("volume-next", driver)
 		ours, err := c.next(ctx, name, changed, driver)
 		if err != nil {
 			return err
@@ -270,6 +272,13 @@ func (c *comparison) volumeNext(ctx context.Context) error {
 	}
 	fmt.Fprintf(os.Stderr, "changed: %d MB in %d ranges of 64 KiB pieces\n", changed.Bytes()/1e6, len(changed))
 	return nil
+}
+
+func withDriver(name string, driver bool) string {
+	if driver {
+		return name + "-driver"
+	}
+	return name
 }
 
 // grain is how fine a storage driver tells of changes, in bytes.
