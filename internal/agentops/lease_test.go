@@ -168,6 +168,14 @@ func TestCancelAndGiveUp(t *testing.T) {
 	if err := q.finish(begin, "late", tokens["late"], agentv1.OutcomeSucceeded); !errors.Is(err, agentops.ErrLeaseLost) {
 		t.Errorf("finish after it was given up: %v", err)
 	}
+	if err := q.finish(begin, "held", tokens["held"], agentv1.OutcomeFailed); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{"late": true, "pending": false, "held": false} {
+		if got := q.get(id).GivenUp(); got != want {
+			t.Errorf("%s was given up by the service: %v", id, got)
+		}
+	}
 }
 
 // What a silent worker began in the cluster is stopped by the next one; when
