@@ -57,6 +57,7 @@ func (p *player) setup(env *testscript.Env) error {
 	env.Setenv("SUBSCRIPTION", a.Subscription)
 	env.Setenv("VAULT", group+"/providers/Microsoft.DataProtection/backupVaults/"+stand.Vault)
 	env.Setenv("CLUSTER", cluster)
+	env.Setenv("DATA", p.DataDir())
 	return nil
 }
 
@@ -105,7 +106,11 @@ func (p *player) policy(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(p.policyNamed(args[0]))
 }
 
+// policyNamed makes a policy of the usual kind, unless the script made one.
 func (p *player) policyNamed(name string) error {
+	if _, err := p.Holdfast(p.ctx, "backup-policy", "show", "-n", name); err == nil {
+		return nil
+	}
 	_, err := p.Holdfast(p.ctx, "backup-policy", "create", "-n", name)
 	return err
 }
