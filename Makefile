@@ -42,10 +42,10 @@ lint:
 generate: ## write generated files anew
 	tools/generate.sh
 generated: generate
-	@git diff --exit-code --stat -- api deploy || { echo "generated files are not up to date: commit what 'make generate' wrote"; exit 1; }
+	@git diff --exit-code --stat -- api deploy test/devcluster/sidecar/schema || { echo "generated files are not up to date: commit what 'make generate' wrote"; exit 1; }
 
 .PHONY: bench
-bench: ## benchmarks, as ratios to the machine's own limits (docs/performance.md)
+bench: ## benchmarks, as ratios to restic, borg and the machine's own limits (docs/performance.md); needs root
 	go run ./test/bench
 
 .PHONY: build images prerequisites

@@ -7,6 +7,7 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 command -v mkfs.ext4 >/dev/null || missing+=(e2fsprogs)
+command -v mkfs.xfs >/dev/null || missing+=(xfsprogs)
 if ! command -v go >/dev/null; then
   echo "Go 1.26 or newer is needed: see https://go.dev/doc/install" >&2
   exit 1

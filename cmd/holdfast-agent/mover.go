@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ func moverCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "mover", Short: "Move the data of one volume between a block device and the vault",
 		RunE: func(command *cobra.Command, _ []string) error {
+			debug.SetGCPercent(25) // blocks pass through; a heap four times as large gains nothing
 			order, err := mover.ReadOrder(file)
 			if err != nil {
 				return err

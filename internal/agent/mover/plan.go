@@ -40,7 +40,7 @@ func (s *saving) plan(ctx context.Context) (volume.Plan, error) {
 
 // input gathers what is known of the volume without reading it.
 func (s *saving) input(ctx context.Context) (volume.Input, error) {
-	in := volume.Input{Size: s.device.Size(), BlockSize: blockSize, Notes: s.notes}
+	in := volume.Input{Size: s.device.Size(), BlockSize: repo.VolumeBlockSize, Notes: s.notes}
 	if s.base != nil {
 		in.BlockSize = s.base.BlockSize
 	}

@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/repo"
 	"holdfast.dev/holdfast/internal/volume"
 )
-
-// blockSize of new streams in bytes; an increment keeps the one of its base.
-const blockSize = 256 << 10
 
 // errDevice marks what went wrong at the block device.
 var errDevice = errors.New("block device")
@@ -82,8 +78,12 @@ func (s *saving) write(ctx context.Context, report func(agentv1.Progress)) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	counted := &counting{from: s.device, done: func(read int64) { report(agentv1.Progress{BytesDone: read, BytesTotal: plan.ToRead}) }}
-	if err := steps(v, plan, counted); err != nil {
+	var read int64
+	err = volume.Pump(ctx, marked{s.device}, plan, v, func(p volume.Progress) {
+		read = p.Done
+		report(agentv1.Progress{BytesDone: p.Done, BytesTotal: p.Total})
+	})
+	if err != nil {
 		return Report{}, err
 	}
 	ref, err := v.Close()
@@ -93,7 +93,7 @@ func (s *saving) write(ctx context.Context, report func(agentv1.Progress)) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	return Report{Stream: &ref, BytesRead: counted.read.Load(), BytesStored: w.Stats().BytesStored, How: plan.Reason, Distrusted: s.distrusted}, nil
+	return Report{Stream: &ref, BytesRead: read, BytesStored: w.Stats().BytesStored, How: plan.Reason, Distrusted: s.distrusted}, nil
 }
 
 func (s *saving) begin(w *repo.Writer, plan volume.Plan) (*repo.VolumeWriter, error) {
@@ -104,33 +104,11 @@ func (s *saving) begin(w *repo.Writer, plan volume.Plan) (*repo.VolumeWriter, er
 	return w.VolumeFrom(s.order.Stream, shape, repo.Base{Point: s.order.Base.RecoveryPoint, Stream: s.base.Name})
 }
 
-func steps(v *repo.VolumeWriter, plan volume.Plan, device io.ReaderAt) error {
-	for _, step := range plan.Steps {
-		var err error
-		switch step.Kind {
-		case volume.Read:
-			err = v.Copy(device, step.From, step.To)
-		case volume.Hole:
-			err = v.Hole(step.From, step.To)
-		case volume.Inherit: // what is not written stays as the base has it
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// marked marks the errors of a device.
+type marked struct{ device io.ReaderAt }
 
-// counting reads a device, tells how much was read, and marks its errors.
-type counting struct {
-	from io.ReaderAt
-	read atomic.Int64
-	done func(read int64)
-}
-
-func (c *counting) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := c.from.ReadAt(p, offset)
-	c.done(c.read.Add(int64(n)))
+func (m marked) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := m.device.ReadAt(p, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("%w: %w", errDevice, err)
 	}
