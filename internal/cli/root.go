@@ -1,7 +1,7 @@
 // Package cli is the command line: the same nouns, verbs and flags as
 // az dataprotection, so that a script works with the prefix replaced, plus
 // short verbs for every day. A command parses, calls the REST API and prints;
-// it holds no rule.
+// it holds no rule. Only rescue works without a service.
 package cli
 
 import (
@@ -15,6 +15,7 @@ import (
 	"holdfast.dev/holdfast/internal/cli/everyday"
 	"holdfast.dev/holdfast/internal/cli/instance"
 	"holdfast.dev/holdfast/internal/cli/policy"
+	"holdfast.dev/holdfast/internal/cli/rescue"
 	"holdfast.dev/holdfast/internal/cli/resource"
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
@@ -29,7 +30,10 @@ var listFlags = map[string]bool{
 // Run executes the command line and returns the exit code.
 func Run(ctx context.Context, c *console.Console, version string, args []string) int {
 	root := command(c, version)
-	root.SetArgs(console.SpreadLists(args, listFlags))
+	if len(args) == 0 || args[0] != "rescue" { // it has no lists, and a --to of one word
+		args = console.SpreadLists(args, listFlags)
+	}
+	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		fmt.Fprintln(c.Err, console.Explain(err))
@@ -51,6 +55,7 @@ func command(c *console.Console, version string) *cobra.Command {
 	root.AddCommand(protection(c)...)
 	root.AddCommand(resource.Commands(c)...)
 	root.AddCommand(everyday.Commands(c)...)
+	root.AddCommand(rescue.Command(c))
 	long := &cobra.Command{Use: "dataprotection", Short: "The same commands under the prefix of az", Hidden: true}
 	long.AddCommand(protection(c)...)
 	root.AddCommand(long)
