@@ -49,7 +49,13 @@ func (d *demo) stopStore() error {
 // cluster that was given.
 func (d *demo) leaveCluster(ctx context.Context) error {
 	if !d.External {
-		return d.StopCluster(ctx)
+		for _, name := range []string{"demo", second} {
+			d.Name = name
+			if err := d.StopCluster(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if err := d.stopStore(); err != nil {
 		return err

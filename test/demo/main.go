@@ -1,6 +1,7 @@
 // Command demo does the main job once, on real data: it protects a namespace
 // running PostgreSQL, backs it up, deletes it, restores it, and proves that
-// nothing is missing. See 'make demo' in the README.
+// nothing is missing. Then everything is lost but the vault, and another cluster
+// gets the application from there. See 'make demo' in the README.
 package main
 
 import (

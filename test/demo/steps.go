@@ -30,7 +30,7 @@ type step struct {
 }
 
 func (d *demo) up(ctx context.Context) error {
-	steps := []step{
+	if err := d.play(ctx, []step{
 		{"cluster: one real Kubernetes node", d.StartCluster},
 		{"images: extension, PostgreSQL", d.images},
 		{"service: holdfastd, embedded defaults", d.service},
@@ -40,7 +40,22 @@ func (d *demo) up(ctx context.Context) error {
 		{"back up", d.backup},
 		{"destroy: delete the namespace", d.destroy},
 		{"restore", d.restore},
+	}); err != nil {
+		return err
 	}
+	if _, err := d.prove(ctx); err != nil {
+		return err
+	}
+	if !d.External { // a cluster of somebody else's is not ours to destroy
+		if err := d.play(ctx, d.secondAct()); err != nil {
+			return err
+		}
+	}
+	return d.pass(ctx)
+}
+
+// play takes the steps and prints a line for each.
+func (d *demo) play(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		begin := time.Now()
 		fmt.Printf("%6s  %s ... ", d.elapsed(), s.name)
@@ -50,7 +65,7 @@ func (d *demo) up(ctx context.Context) error {
 		}
 		fmt.Printf("%.1f s\n", time.Since(begin).Seconds())
 	}
-	return d.prove(ctx)
+	return nil
 }
 
 func (d *demo) elapsed() string { return fmt.Sprintf("%.0f s", time.Since(d.start).Seconds()) }
@@ -145,7 +160,10 @@ func (d *demo) protect(ctx context.Context) (err error) {
 	if d.sums, err = d.checksums(ctx); err != nil {
 		return err
 	}
-	return d.Protect(ctx, stand.Protection{Friendly: "shop", Namespaces: []string{"shop"}})
+	if err := d.VaultedPolicy(ctx, "vaulted"); err != nil {
+		return err
+	}
+	return d.Protect(ctx, stand.Protection{Friendly: "shop", Namespaces: []string{"shop"}, Policy: "vaulted"})
 }
 
 func (d *demo) backup(ctx context.Context) (err error) {
@@ -189,20 +207,29 @@ func (d *demo) restore(ctx context.Context) error {
 }
 
 // prove compares what is there now with what was there before.
-func (d *demo) prove(ctx context.Context) error {
+func (d *demo) prove(ctx context.Context) (equality.Snapshot, error) {
 	after, err := d.snapshot(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sums, err := d.checksums(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if diff := equality.Differences(d.before, after); len(diff) > 0 {
-		return fmt.Errorf("objects differ\n%s", strings.Join(diff, "\n"))
+		return nil, fmt.Errorf("objects differ\n%s", strings.Join(diff, "\n"))
 	}
 	if sums != d.sums {
-		return fmt.Errorf("checksums differ\nbefore:\n%s\nafter:\n%s", d.sums, sums)
+		return nil, fmt.Errorf("checksums differ\nbefore:\n%s\nafter:\n%s", d.sums, sums)
+	}
+	return after, nil
+}
+
+// pass proves once more and says so.
+func (d *demo) pass(ctx context.Context) error {
+	after, err := d.prove(ctx)
+	if err != nil {
+		return err
 	}
 	volumes := 0
 	for name := range after {

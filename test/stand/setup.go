@@ -41,19 +41,33 @@ func (s *Stand) all(ctx context.Context, commands ...string) error {
 	return nil
 }
 
-// Setup connects the cluster under a name and declares the extension with a
-// container of its own, as a person would from the command line.
+// Setup makes the groups, the storage account, the vault and a policy, and
+// connects the cluster under a name, as a person would from the command line.
 func (s *Stand) Setup(ctx context.Context, cluster string) error {
-	connect := "cluster connect --name " + cluster + " -l " + Region +
-		" --kubeconfig " + s.Kubeconfig + " --requests cpu=50m --requests memory=64Mi --agent-address " + s.AgentURL()
 	err := s.all(ctx,
 		"group create -n "+Group+" -l "+Region,
 		"group create -n "+Snapshots+" -l "+Region,
 		"context set -g "+Group+" --vault-name "+Vault,
-		connect,
 		"storage account create -n "+Account+" -l "+Region+" --sku Standard_LRS"+s.Store,
-		"storage container create -n "+cluster+" --account-name "+Account+" --auth-mode login",
 	)
+	if err != nil {
+		return err
+	}
+	if err := s.Connect(ctx, cluster); err != nil {
+		return err
+	}
+	return s.all(ctx,
+		"backup-vault create -l "+Region+" --type SystemAssigned --storage-settings datastore-type=VaultStore type=LocallyRedundant",
+		"backup-policy create -n "+Policy,
+	)
+}
+
+// Connect connects the cluster under a name and declares the extension, with a
+// container of its own.
+func (s *Stand) Connect(ctx context.Context, cluster string) error {
+	connect := "cluster connect --name " + cluster + " -l " + Region +
+		" --kubeconfig " + s.Kubeconfig + " --requests cpu=50m --requests memory=64Mi --agent-address " + s.AgentURL()
+	err := s.all(ctx, connect, "storage container create -n "+cluster+" --account-name "+Account+" --auth-mode login")
 	if err != nil {
 		return err
 	}
@@ -69,13 +83,44 @@ func (s *Stand) Setup(ctx context.Context, cluster string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.AllowStorage(ctx, cluster, Account); err != nil {
+	return s.AllowStorage(ctx, cluster, Account)
+}
+
+// AllowVault lets the vault restore into a cluster.
+func (s *Stand) AllowVault(ctx context.Context, cluster string) error {
+	id, err := s.ClusterID(cluster)
+	if err != nil {
+		return err
+	}
+	identity, err := s.Holdfast(ctx, "backup-vault", "show", "--query", "identity.principalId", "-o", "tsv")
+	if err != nil {
 		return err
 	}
 	return s.all(ctx,
-		"backup-vault create -l "+Region+" --type SystemAssigned --storage-settings datastore-type=VaultStore type=LocallyRedundant",
-		"backup-policy create -n "+Policy,
-	)
+		"aks trustedaccess rolebinding create --cluster-name "+cluster+" --name vault --roles Microsoft.DataProtection/backupVaults/backup-operator --source-resource-id "+vaultID(id),
+		"role assignment create --role Reader --scope "+id+" --assignee-object-id "+strings.TrimSpace(identity))
+}
+
+// vaultID is the ARM id of the vault, which is in the group of every cluster.
+func vaultID(clusterID string) string {
+	group, _, _ := strings.Cut(clusterID, "/providers/")
+	return group + "/providers/Microsoft.DataProtection/backupVaults/" + Vault
+}
+
+// VaultedPolicy makes a policy with a retention rule Vault, whose recovery
+// points are copied into the vault.
+func (s *Stand) VaultedPolicy(ctx context.Context, name string) error {
+	policy, lifecycle, vaulted := filepath.Join(s.Dir, "policy.json"), filepath.Join(s.Dir, "lifecycle.json"), filepath.Join(s.Dir, "vaulted.json")
+	for _, step := range []struct{ file, command string }{
+		{policy, "backup-policy get-default-policy-template"},
+		{lifecycle, "backup-policy retention-rule create-lifecycle --count 90 --retention-duration-type Days --source-datastore VaultStore"},
+		{vaulted, "backup-policy retention-rule set --name Vault --lifecycles " + lifecycle + " --policy " + policy},
+	} {
+		if err := s.save(ctx, step.file, step.command); err != nil {
+			return err
+		}
+	}
+	return s.all(ctx, "backup-policy create -n "+name+" --policy "+vaulted)
 }
 
 // AllowStorage lets the extension of a cluster write to a storage account.
@@ -119,7 +164,7 @@ func (s *Stand) Protect(ctx context.Context, p Protection) error {
 	if err != nil {
 		return err
 	}
-	base := strings.TrimSuffix(cluster, "/providers/Microsoft.ContainerService/managedClusters/"+p.Cluster) + "/providers/Microsoft.DataProtection/backupVaults/" + Vault
+	base := vaultID(cluster)
 	config, instance := filepath.Join(s.Dir, "config.json"), filepath.Join(s.Dir, "instance.json")
 	if err := s.save(ctx, config, "backup-instance initialize-backupconfig --datasource-type AzureKubernetesService --included-namespaces "+strings.Join(p.Namespaces, " ")); err != nil {
 		return err

@@ -29,7 +29,7 @@ func save(ctx context.Context, order Order, repository *repo.Repository, report 
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: %w", errDevice, err)
 	}
-	defer device.Close()
+	defer func() { _ = device.Close() }() // it was only read
 	s := &saving{order: order, repository: repository, device: device}
 	if err := s.findBase(ctx); err != nil {
 		return Report{}, err
@@ -73,7 +73,7 @@ func (s *saving) write(ctx context.Context, report func(agentv1.Progress)) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }() // what failed was told before
 	v, err := s.begin(w, plan)
 	if err != nil {
 		return Report{}, err

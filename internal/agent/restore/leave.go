@@ -138,6 +138,8 @@ func clusterMade(entry *Entry, body map[string]any) bool {
 		return strings.HasPrefix(entry.Name, "system-")
 	case "apiregistration.k8s.io/APIService":
 		return text(meta, "labels", "kube-aggregator.kubernetes.io/automanaged") != ""
+	case "certificates.k8s.io/ClusterTrustBundle": // of the cluster's own authorities, which another cluster has not
+		return strings.HasPrefix(text(body, "spec", "signerName"), "kubernetes.io/")
 	case "flowcontrol.apiserver.k8s.io/FlowSchema", "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration":
 		return text(meta, "annotations", "apf.kubernetes.io/autoupdate-spec") == "true"
 	}
