@@ -3,7 +3,9 @@ package restore
 import "testing"
 
 func TestWhatEveryClusterMakesItself(t *testing.T) {
-	bundle := func(signer string) map[string]any { return map[string]any{"spec": map[string]any{"signerName": signer}} }
+	bundle := func(signer string) map[string]any {
+		return map[string]any{"spec": map[string]any{"signerName": signer}}
+	}
 	cases := []struct {
 		ref  Ref
 		body map[string]any
