@@ -20,7 +20,7 @@ func main() {
 	root := &cobra.Command{
 		Use: "holdfastd", Short: "The backup service", Version: version, SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), migrateCommand(), checkCommand(), principalCommand(), keysCommand())
+	root.AddCommand(rescueCommand(), serveCommand(), migrateCommand(), checkCommand(), principalCommand(), keysCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "holdfastd:", err)
 		os.Exit(1)

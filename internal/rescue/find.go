@@ -131,8 +131,12 @@ type Opened struct {
 	// Notes are sentences about what is not as it should be.
 	Notes []string
 
+	store    objstore.Store
 	salvaged *repo.Repository
 }
+
+// Store is the part of the bucket that is the repository.
+func (o *Opened) Store() objstore.Store { return o.store }
 
 // Open opens the repository at a place. One whose object "repository" is lost or
 // damaged is opened all the same when its id can be told.
@@ -142,7 +146,7 @@ func Open(ctx context.Context, bucket objstore.Store, at Place, source KeySource
 	if err != nil {
 		return nil, fmt.Errorf("data key of %s: %w", at, err)
 	}
-	o := &Opened{Place: at, KeyName: name}
+	o := &Opened{Place: at, KeyName: name, store: store}
 	o.Repository, err = repo.Open(ctx, store, key)
 	if errors.Is(err, repo.ErrNoRepository) || errors.Is(err, repo.ErrDamaged) {
 		o.Repository, err = withoutIdentity(ctx, store, at, key, err)

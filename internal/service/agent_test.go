@@ -181,40 +181,47 @@ func (f *fakeCluster) backup(ctx context.Context, o agentv1.Operation, report se
 		}
 	}
 	cut := time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
-	if err := f.writePoint(ctx, spec, cut); err != nil {
+	root, err := f.writePoint(ctx, spec, cut)
+	if err != nil {
 		return nil, err
 	}
-	return agentv1.BackupResult{RecoveryPointID: spec.RecoveryPointID, CutAt: cut, Objects: 1, BytesStored: 100,
+	return agentv1.BackupResult{RecoveryPointID: spec.RecoveryPointID, CutAt: cut, Root: root, Objects: 1, BytesStored: 100,
 		Namespaces: spec.Selection.IncludedNamespaces}, nil
 }
 
 // writePoint writes a recovery point of one object; a repetition finds it done.
-func (f *fakeCluster) writePoint(ctx context.Context, spec agentv1.Backup, cut time.Time) error {
+func (f *fakeCluster) writePoint(ctx context.Context, spec agentv1.Backup, cut time.Time) (root string, err error) {
 	r, err := f.open(ctx, spec.Repository)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer r.Close()
-	if _, err := r.Manifest(ctx, spec.RecoveryPointID); err == nil {
-		return nil
+	if m, err := r.Manifest(ctx, spec.RecoveryPointID); err == nil {
+		return m.Root, nil
 	}
 	writer, err := r.NewWriter(ctx, repo.WriterOptions{RecoveryPoint: spec.RecoveryPointID})
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer writer.Close()
 	archive, err := writer.Archive("objects")
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := archive.Add("namespaced/core/ConfigMap/shop/a", []byte(`{"kind":"ConfigMap"}`)); err != nil {
-		return err
+		return "", err
 	}
 	ref, err := archive.Close()
 	if err != nil {
-		return err
+		return "", err
 	}
-	return writer.Commit(ctx, repo.Manifest{Created: cut, Instance: spec.InstanceID, Streams: []repo.StreamRef{ref}})
+	err = writer.Commit(ctx, repo.Manifest{Created: cut, Instance: spec.InstanceID, Streams: []repo.StreamRef{ref},
+		Facts: map[string]string{"namespaces": strings.Join(spec.Selection.IncludedNamespaces, ","), agentv1.FactKept: spec.Keep}})
+	if err != nil {
+		return "", err
+	}
+	m, err := r.Manifest(ctx, spec.RecoveryPointID)
+	return m.Root, err
 }
 
 // vault writes the recovery point into the vault, after a look at the original.
@@ -232,8 +239,9 @@ func (f *fakeCluster) vault(ctx context.Context, o agentv1.Operation) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	err = f.writePoint(ctx, agentv1.Backup{InstanceID: spec.InstanceID, RecoveryPointID: spec.RecoveryPointID, Repository: spec.Target}, m.Created)
-	return agentv1.BackupResult{RecoveryPointID: spec.RecoveryPointID, CutAt: m.Created, BytesStored: 200}, err
+	root, err := f.writePoint(ctx, agentv1.Backup{InstanceID: spec.InstanceID, RecoveryPointID: spec.RecoveryPointID, Repository: spec.Target,
+		Keep: m.Facts[agentv1.FactKept], Selection: agentv1.Selection{IncludedNamespaces: strings.Split(m.Facts["namespaces"], ",")}}, m.Created)
+	return agentv1.BackupResult{RecoveryPointID: spec.RecoveryPointID, CutAt: m.Created, Root: root, BytesStored: 200}, err
 }
 
 func (f *fakeCluster) restore(ctx context.Context, o agentv1.Operation) (any, error) {

@@ -99,6 +99,9 @@ func backupErrand(t *turn, job *backup.Job) (errand, error) {
 		return errand{}, err
 	}
 	spec := wireBackup(instance, job.RecoveryPointID)
+	if spec.Keep, err = t.keepsake(job, instance, container); err != nil {
+		return errand{}, err
+	}
 	o, err := newOperation(job.ID, instance.Datasource.ID, agentv1.KindBackup, spec)
 	o.Refs = refs{Repository: instance.UID, Container: container}.pack()
 	return errand{Operation: o, started: job.Started, patience: backupPatience}, err

@@ -121,7 +121,13 @@ type Backup struct {
 	Selection       Selection       `json:"selection"`
 	SnapshotVolumes bool            `json:"snapshotVolumes"`
 	Repository      RepositoryGrant `json:"repository"`
+	// Keep is put into the manifest as the fact FactKept, as it is; the cluster
+	// makes nothing of it.
+	Keep string `json:"keep,omitempty"`
 }
+
+// FactKept is the fact of a manifest that holds what the service wanted kept.
+const FactKept = "service"
 
 // VolumeState says whether a volume is protected by a recovery point.
 type VolumeState string

@@ -31,6 +31,9 @@ func (b *backup) manifest(bytesStored int64) repo.Manifest {
 			factBytesStored: strconv.FormatInt(bytesStored, 10),
 		},
 	}
+	if b.spec.Keep != "" {
+		m.Facts[agentv1.FactKept] = b.spec.Keep
+	}
 	for _, v := range b.volumes() {
 		m.Volumes = append(m.Volumes, storedVolume(v))
 	}
