@@ -52,6 +52,7 @@ func rescueCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
 	vaultStoreFlags(cmd, &o)
+	keyFlags(f, &o)
 	f.StringArrayVar(&urls, "store", nil, "URL of another store, such as a container of the operational tier; may be repeated")
 	f.StringVar(&account, "store-account", "", "name of the account of these stores, or id of their access key")
 	f.StringVar(&keyFile, "store-key-file", "", "file of the key of these stores (or $HOLDFAST_STORE_KEY)")

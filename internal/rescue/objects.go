@@ -152,7 +152,7 @@ func (f Filter) has(o Object, kinds map[string]bool) bool {
 func ParseObject(text string) (Filter, error) {
 	parts := strings.Split(text, "/")
 	f := Filter{Kind: parts[0]}
-	if len(parts) == 4 || len(parts) == 3 && strings.Contains(parts[0], ".") && parts[0] == strings.ToLower(parts[0]) {
+	if len(parts) == 4 || len(parts) == 3 && parts[1] != strings.ToLower(parts[1]) { // a namespace is in lower case
 		f.Kind, parts = parts[0]+"/"+parts[1], parts[1:]
 	}
 	switch len(parts) {

@@ -246,7 +246,7 @@ func stayOf(kept backup.Keepsake, tier backup.Tier) (stay, rule string, known bo
 }
 
 func partial(at rescue.Point) bool {
-	for _, v := range at.Manifest.Volumes {
+	for _, v := range at.Volumes {
 		if !v.Protected {
 			return true
 		}
@@ -255,7 +255,7 @@ func partial(at rescue.Point) bool {
 }
 
 func volumes(at rescue.Point) (all []backup.RecoveryVolume) {
-	for _, v := range at.Manifest.Volumes {
+	for _, v := range at.Volumes {
 		all = append(all, backup.RecoveryVolume{Namespace: v.Namespace, Claim: v.Claim, Protected: v.Protected, Reason: v.ReasonCode, SizeBytes: v.SizeBytes})
 	}
 	return all
@@ -270,7 +270,7 @@ func (p *planner) leftOut(entry *backup.RecoveryPoint, at rescue.Point, tier bac
 		if entry.Stores[i].Tier != tier {
 			continue
 		}
-		for _, v := range at.Manifest.Volumes {
+		for _, v := range at.Volumes {
 			if !v.Protected && v.SnapshotHandle != "" { // the operational tier has it
 				entry.Stores[i].LeftOut = append(entry.Stores[i].LeftOut,
 					backup.RecoveryVolume{Namespace: v.Namespace, Claim: v.Claim, Reason: v.ReasonCode, SizeBytes: v.SizeBytes})
