@@ -17,6 +17,8 @@ import (
 	"holdfast.dev/holdfast/internal/gate/grants"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/location"
+	"holdfast.dev/holdfast/internal/objstore/wrap"
+	"holdfast.dev/holdfast/internal/repo/layout"
 	"holdfast.dev/holdfast/internal/workflow"
 )
 
@@ -92,6 +94,20 @@ func (o Options) vaultLocation() (location.Location, error) {
 		at.Key = strings.TrimSpace(string(key))
 	}
 	return at, nil
+}
+
+// maxCached is how many bytes of index segments are kept near the service.
+const maxCached = 1 << 30
+
+// cached keeps the index segments of vaults near, for collections and whatever
+// else the service does there itself. Nothing that says by its being there that
+// a recovery point exists is cached.
+func (o Options) cached(vaults objstore.Store) (objstore.Store, error) {
+	cache, err := wrap.NewCache(o.path("cache"), maxCached)
+	if err != nil {
+		return nil, fmt.Errorf("cache of the vaults: %w", err)
+	}
+	return cache.Store(vaults, "vaults", func(name string) bool { return strings.Contains(name, "/"+layout.Indexes) }), nil
 }
 
 // openVaults opens the store of all vaults. The folder of the data directory is

@@ -11,6 +11,7 @@ import (
 	"holdfast.dev/holdfast/internal/hosting"
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/objstore/wrap"
 	"holdfast.dev/holdfast/internal/signin/agentcert"
 	"holdfast.dev/holdfast/internal/workflow"
 )
@@ -88,7 +89,13 @@ func (s *Service) wire(ctx context.Context) error {
 	secrets := keys.NewSealer(kek)
 	bell := &agentops.Bell{}
 	agents := registrar{s.store, authority, tokens, s.ca}
+	counted := newMetrics()
 	vaults, err := s.openVaults(ctx)
+	if err != nil {
+		return err
+	}
+	vaults = wrap.NewMetrics(counted.registry, s.Clock).Store(vaults)
+	near, err := s.cached(vaults)
 	if err != nil {
 		return err
 	}
@@ -99,7 +106,7 @@ func (s *Service) wire(ctx context.Context) error {
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
-		Vaults: vaults, Gate: grants, VaultLimits: s.VaultLimits,
+		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits,
 	})
 	engine, err := jobs.NewSQLiteEngine(s.db.Write, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
@@ -113,7 +120,6 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	counted := newMetrics()
 	s.services = []hosting.Service{
 		{Name: "job engine", Run: engine.Run},
 		hosting.HTTP("public API", s.public, s.publicTLS(), counted.count("public", health(s.store, api)), s.Log),

@@ -26,7 +26,7 @@ func TestResultSurvivesTheManifest(t *testing.T) {
 		{Namespace: "a", Claim: "z", State: agentv1.VolumeSkipped, ReasonCode: "C", Reason: "because"},
 	}
 	b := &backup{
-		worker: &worker{}, journal: &journal{}, spec: agentv1.Backup{RecoveryPointID: "id", InstanceID: "instance"},
+		worker: &worker{}, journal: &journal{}, spec: agentv1.Backup{RecoveryPointID: "id", InstanceID: "instance", Keep: "kept"},
 		namespaces: []string{"a-b", "a"}, startedAt: early.Add(time.Hour),
 		stream:    repo.StreamRef{Name: ObjectsStream, Type: repo.TypeArchive, Records: 12},
 		collected: collect.Summary{Kinds: []collect.Kind{{Resource: collect.Resource{Kind: "K"}, Revisions: []string{"1", "2"}}}},
@@ -42,7 +42,7 @@ func TestResultSurvivesTheManifest(t *testing.T) {
 	if diff := cmp.Diff(want, resultOf(m)); diff != "" {
 		t.Error(diff)
 	}
-	if m.Kinds[0].ResourceVersion != "1,2" || m.Instance != "instance" {
+	if m.Kinds[0].ResourceVersion != "1,2" || m.Instance != "instance" || m.Facts[agentv1.FactKept] != "kept" {
 		t.Errorf("%+v", m)
 	}
 	if diff := cmp.Diff([]agentv1.Warning{warning}, warningsOf(m)); diff != "" {

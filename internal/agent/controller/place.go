@@ -73,7 +73,7 @@ func behindGate(ctx context.Context, grant agentv1.RepositoryGrant) (place, erro
 	if err != nil {
 		return place{}, fmt.Errorf("open the vault: %w", err)
 	}
-	return place{store: wrap.Retry(store, wrap.Retries{}), id: repositoryID(grant.Prefix), key: key, gate: store}, nil
+	return place{store: wrap.Retry(wrap.Patience(store, 0), wrap.Retries{}), id: repositoryID(grant.Prefix), key: key, gate: store}, nil
 }
 
 func (w *worker) grant(ctx context.Context, name string) (v1alpha1.Grant, error) {

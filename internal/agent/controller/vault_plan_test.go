@@ -87,7 +87,7 @@ func TestBaseOf(t *testing.T) {
 
 func TestVaultManifest(t *testing.T) {
 	operational := protected("x")
-	from := repo.Manifest{ID: "p", Version: 1, Root: "old", Instance: "i", Facts: map[string]string{factNamespaces: "a", factBytesStored: "5"},
+	from := repo.Manifest{ID: "p", Version: 1, Root: "old", Instance: "i", Facts: map[string]string{factNamespaces: "a", factBytesStored: "5", agentv1.FactKept: "kept"},
 		Streams:  []repo.StreamRef{{Name: "objects", Type: repo.TypeArchive, Records: 3}},
 		Volumes:  []repo.Volume{storedVolume(operational), storedVolume(protected("y"))},
 		Warnings: []repo.Warning{{Code: "W"}}}
@@ -95,7 +95,7 @@ func TestVaultManifest(t *testing.T) {
 	items[0].stream = &repo.StreamRef{Name: streamName(operational), Type: repo.TypeVolume, Length: 7}
 	m := vaultManifest(from, []repo.StreamRef{{Name: "objects", Type: repo.TypeArchive, Records: 3}}, items,
 		[]agentv1.Warning{{Resource: "r", Problem: agentv1.Problem{Code: "V"}}}, 42)
-	if m.Root != "" || m.ID != "p" || len(m.Streams) != 2 || len(m.Warnings) != 2 || m.Warnings[1].Code != "V" {
+	if m.Root != "" || m.ID != "p" || m.Facts[agentv1.FactKept] != "kept" || len(m.Streams) != 2 || len(m.Warnings) != 2 || m.Warnings[1].Code != "V" {
 		t.Errorf("%+v", m)
 	}
 	if m.Volumes[0].Stream != "volumes/a/x" || !m.Volumes[0].Protected || m.Volumes[1].Protected || m.Volumes[1].ReasonCode != CodeVaultTooMany {

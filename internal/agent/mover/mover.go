@@ -23,7 +23,7 @@ func Run(ctx context.Context, order Order, report func(agentv1.Progress)) (Repor
 }
 
 func run(ctx context.Context, order Order, report func(agentv1.Progress)) (Report, error) {
-	repository, closing, err := open(ctx, order.Repository)
+	repository, closing, err := open(ctx, order)
 	if err != nil {
 		return Report{}, err
 	}
@@ -38,7 +38,8 @@ func run(ctx context.Context, order Order, report func(agentv1.Progress)) (Repor
 }
 
 // open opens the repository behind the gate.
-func open(ctx context.Context, grant agentv1.RepositoryGrant) (*repo.Repository, func(), error) {
+func open(ctx context.Context, order Order) (*repo.Repository, func(), error) {
+	grant := order.Repository
 	if grant.Gate == nil {
 		return nil, nil, errors.New("the order has no grant of the gate")
 	}
@@ -50,7 +51,8 @@ func open(ctx context.Context, grant agentv1.RepositoryGrant) (*repo.Repository,
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the gate: %w", err)
 	}
-	repository, err := repo.Open(ctx, wrap.Retry(store, wrap.Retries{}), key)
+	limit := wrap.NewLimit(wrap.Limits{BytesPerSecond: order.BytesPerSecond})
+	repository, err := repo.Open(ctx, wrap.Retry(limit.Store(wrap.Patience(store, 0)), wrap.Retries{}), key)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open repository: %w", err), store.Close())
 	}
