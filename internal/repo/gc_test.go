@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"holdfast.dev/holdfast/internal/objstore"
@@ -414,10 +415,11 @@ func TestStoreErrorsStopACollectionAndLoseNothing(t *testing.T) {
 	}
 	for _, fault := range []objstoretest.Fault{{Tear: true}, {Before: objstore.ErrForbidden}, {Before: objstore.ErrUnavailable}, {After: objstore.ErrUnavailable},
 		{Before: objstore.ErrNoBucket}, {Before: context.DeadlineExceeded}} {
-		for at := 1; ; at++ {
-			store, calls := base.Clone(), 0
+		for at := int64(1); ; at++ {
+			store := base.Clone()
+			var calls atomic.Int64
 			broken := objstoretest.Faulty(store, func(objstoretest.Call) objstoretest.Fault {
-				if calls++; calls == at {
+				if calls.Add(1) == at {
 					return fault
 				}
 				return objstoretest.Fault{}
@@ -436,7 +438,7 @@ func TestStoreErrorsStopACollectionAndLoseNothing(t *testing.T) {
 				t.Fatalf("%+v at call %d: %v", fault, at, err)
 			}
 			requireVerified(t, store, point(1), point(4), point(5))
-			if calls < at {
+			if calls.Load() < at {
 				break
 			}
 		}

@@ -30,7 +30,7 @@ import (
 //
 // HOLDFAST_SEEDS is how many seeds are tried, HOLDFAST_SEED the first one.
 func TestRandomInterleavings(t *testing.T) {
-	first, count := number(t, "HOLDFAST_SEED", 1), number(t, "HOLDFAST_SEEDS", 500)
+	first, count := number(t, "HOLDFAST_SEED", 1), number(t, "HOLDFAST_SEEDS", usualSeeds)
 	if testing.Short() {
 		count = min(count, 100)
 	}
