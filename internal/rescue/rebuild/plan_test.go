@@ -64,7 +64,7 @@ var (
 
 func TestPlan(t *testing.T) {
 	vaulted := point(t, inVault, made, kept())
-	vaulted.Manifest.Volumes = []repo.Volume{{Namespace: "a", Claim: "c", SnapshotHandle: "h", ReasonCode: "Large"}}
+	vaulted.Volumes = []repo.Volume{{Namespace: "a", Claim: "c", SnapshotHandle: "h", ReasonCode: "Large"}}
 	for name, points := range map[string][]rescue.Point{
 		"vault first": {vaulted, point(t, inCluster, made, kept())}, "vault last": {point(t, inCluster, made, kept()), vaulted},
 	} {
