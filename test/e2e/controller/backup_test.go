@@ -34,6 +34,11 @@ func (w *world) deploy() {
 		err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.app, Name: "web"}, d)
 		return err == nil && d.Status.ReadyReplicas == 1
 	})
+	w.until(time.Minute, "the claim that no pod uses", func() bool {
+		host := &corev1.PersistentVolumeClaim{}
+		err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.app, Name: "host"}, host)
+		return err == nil && host.Status.Phase == corev1.ClaimBound
+	})
 }
 
 func TestBackupAndDeletion(t *testing.T) {
