@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -25,12 +26,27 @@ func (s sweeper) Start(ctx context.Context) error {
 		if err := snapshot.Orphans(ctx, s.client, before, s.over); err != nil && ctx.Err() == nil {
 			s.options.Log.Warn("cannot sweep leftovers", "error", err)
 		}
+		if err := s.sweepMovers(ctx, before); err != nil && ctx.Err() == nil {
+			s.options.Log.Warn("cannot sweep leftovers of movers", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(sweepInterval):
 		}
 	}
+}
+
+// sweepMovers removes the Jobs, claims and volumes of operations that are over.
+func (s sweeper) sweepMovers(ctx context.Context, before time.Time) error {
+	operations, err := s.movers.Operations(ctx, before)
+	for _, operation := range operations {
+		ended, unknown := s.over(ctx, operation)
+		if err = errors.Join(err, unknown); ended && unknown == nil {
+			err = errors.Join(err, s.cleanLoads(ctx, operation, cleanPatience))
+		}
+	}
+	return err
 }
 
 // over says whether no run of this name is still at work.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/repo"
@@ -32,26 +31,26 @@ func load(ctx context.Context, order Order, repository *repo.Repository, report 
 	return Report{BytesRead: written, How: fmt.Sprintf("%s of %s hold data.", volume.Bytes(written), volume.Bytes(stream.Length))}, nil
 }
 
-// fill clears the target and writes every block that holds data.
-func fill(ctx context.Context, reader *repo.VolumeReader, target *volume.Target, report func(agentv1.Progress)) (int64, error) {
-	if err := target.Clear(ctx); err != nil {
-		return 0, fmt.Errorf("%w: %w", errDevice, err)
-	}
-	var written atomic.Int64
-	err := reader.Restore(ctx, func(block repo.VolumeBlock) error {
-		if _, err := target.WriteAt(block.Data, block.Offset); err != nil {
-			return fmt.Errorf("%w: %w", errDevice, err)
-		}
-		report(agentv1.Progress{BytesDone: written.Add(int64(len(block.Data)))})
-		return nil
+// fill writes every block that holds data. Only the device's part of it can
+// fail at the device.
+func fill(ctx context.Context, reader *repo.VolumeReader, target *volume.Target, report func(agentv1.Progress)) (written int64, err error) {
+	var failed error // what the repository said
+	err = volume.Fill(ctx, target, func(ctx context.Context, write volume.WriteBlock) error {
+		failed = reader.Restore(ctx, func(b repo.VolumeBlock) error {
+			if err := write(b.Offset, b.Data); err != nil {
+				return fmt.Errorf("%w: %w", errDevice, err)
+			}
+			return nil
+		})
+		return failed
+	}, func(p volume.Progress) {
+		written = p.Done
+		report(agentv1.Progress{BytesDone: p.Done})
 	})
-	if err != nil {
-		return written.Load(), err
+	if err != nil && failed == nil {
+		err = fmt.Errorf("%w: %w", errDevice, err)
 	}
-	if err := target.Finish(ctx); err != nil {
-		return written.Load(), fmt.Errorf("%w: %w", errDevice, err)
-	}
-	return written.Load(), nil
+	return written, err
 }
 
 // streamOf finds the stream of the order in the manifest.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"holdfast.dev/holdfast/api/k8s/v1alpha1"
@@ -32,6 +34,33 @@ func (m *Movers) Clean(ctx context.Context, operation string, patience time.Dura
 			return errors.Join(fmt.Errorf("%d helper objects of %s are still there after %s", left, operation, patience), err)
 		}
 	}
+}
+
+// Operations names those that have Jobs, claims or volumes here made before the
+// given time.
+func (m *Movers) Operations(ctx context.Context, before time.Time) ([]string, error) {
+	var names []string
+	for _, list := range []client.ObjectList{&batchv1.JobList{}, &corev1.PersistentVolumeClaimList{}, &corev1.PersistentVolumeList{}} {
+		options := []client.ListOption{client.HasLabels{v1alpha1.LabelOperation}}
+		if _, wide := list.(*corev1.PersistentVolumeList); !wide {
+			options = append(options, client.InNamespace(m.Namespace))
+		}
+		if err := m.Client.List(ctx, list, options...); err != nil {
+			return nil, fmt.Errorf("list helper objects: %w", err)
+		}
+		err := meta.EachListItem(list, func(o runtime.Object) error {
+			object, err := meta.Accessor(o)
+			if err == nil && object.GetCreationTimestamp().Time.Before(before) {
+				names = append(names, object.GetLabels()[v1alpha1.LabelOperation])
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // cleanOnce asks for the end of everything and counts what is left. A claim
