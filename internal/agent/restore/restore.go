@@ -5,8 +5,8 @@
 //	cluster ──> live          Plan: pure, every object gets an action and a reason
 //	              └──────┬───────┘
 //	                     v
-//	   stages in order: namespaces · definitions · policies · access · bindings ·
-//	   volumes (filled and bound) · network · custom resources · workloads ·
+//	   stages in order: namespaces · definitions · policies · accounts · access ·
+//	   bindings · volumes (filled and bound) · network · custom resources · workloads ·
 //	   limits · rest · ingress · gates
 //	                     v
 //	   once more what was refused · owners linked to new UIDs · CronJobs resumed

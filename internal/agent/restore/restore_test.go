@@ -578,7 +578,7 @@ func TestProgressCountsUp(t *testing.T) {
 			phases = append(phases, p.Phase)
 		}
 	})
-	want := []string{"plan", "namespaces", "definitions", "policies", "access", "bindings", "volumes", "network",
+	want := []string{"plan", "namespaces", "definitions", "policies", "accounts", "access", "bindings", "volumes", "network",
 		"custom resources", "workloads", "limits", "rest", "ingress", "gates", "finish"}
 	if diff := cmp.Diff(want, phases); err != nil || diff != "" {
 		t.Errorf("%v, phases (-want +got):\n%s", err, diff)

@@ -15,7 +15,8 @@ const (
 	Namespaces  Stage = iota
 	Definitions       // custom resource definitions; awaited until served
 	Policies          // storage, priority, runtime and ingress classes, cluster roles
-	Access            // service accounts, secrets, config maps, limit ranges, roles
+	Accounts          // service accounts: a token made before its account is deleted at once
+	Access            // secrets, config maps, limit ranges, roles
 	Bindings          // role bindings: the server resolves the role they name
 	Volumes           // claims, filled and bound before anything can mount them
 	Network           // services, endpoints made by hand, network policies
@@ -29,7 +30,7 @@ const (
 )
 
 var names = [count]string{
-	"namespaces", "definitions", "policies", "access", "bindings", "volumes", "network",
+	"namespaces", "definitions", "policies", "accounts", "access", "bindings", "volumes", "network",
 	"custom resources", "workloads", "limits", "rest", "ingress", "gates",
 }
 
@@ -69,7 +70,7 @@ var stages = map[string]Stage{
 	"security.openshift.io/SecurityContextConstraints":        Policies,
 	"resource.k8s.io/DeviceClass":                             Policies,
 
-	"/ServiceAccount":                Access,
+	"/ServiceAccount":                Accounts,
 	"/Secret":                        Access,
 	"/ConfigMap":                     Access,
 	"/LimitRange":                    Access,

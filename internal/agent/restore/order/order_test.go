@@ -10,6 +10,7 @@ func TestWhatMustComeBefore(t *testing.T) {
 		{{"scheduling.k8s.io", "PriorityClass"}, {"", "Pod"}},
 		{{"rbac.authorization.k8s.io", "ClusterRole"}, {"rbac.authorization.k8s.io", "RoleBinding"}},
 		{{"rbac.authorization.k8s.io", "RoleBinding"}, {"apps", "Deployment"}},
+		{{"", "ServiceAccount"}, {"", "Secret"}},
 		{{"", "LimitRange"}, {"", "Pod"}},
 		{{"", "Secret"}, {"apps", "StatefulSet"}},
 		{{"", "PersistentVolumeClaim"}, {"apps", "StatefulSet"}},
