@@ -78,7 +78,7 @@ func metadataPatch(live, wanted map[string]any) map[string]any {
 	for _, field := range []string{"labels", "annotations"} {
 		changed := map[string]any{}
 		for key, value := range child(wanted, field) {
-			if current, ok := child(live, field)[key]; !ok || current != value {
+			if current, ok := child(live, field)[key]; !ok || !reflect.DeepEqual(current, value) {
 				changed[key] = value
 			}
 		}
