@@ -85,13 +85,13 @@ func (s *Store) Put(ctx context.Context, name string, r io.Reader, size int64) e
 	}
 	body := overhttp.NewBody(r, size)
 	in := &s3.PutObjectInput{Bucket: s.bucket, Key: &name, IfNoneMatch: aws.String("*"), ContentLength: &size}
+	send := v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware
 	if size > 0 {
-		in.Body = io.MultiReader(body) // hides Seek: it cannot be read twice
+		send = framed{body, size}.add
 	} else if err := body.Empty(); err != nil {
 		return fmt.Errorf("write object %s: %w", name, err)
 	}
-	// The content is not read twice to sign it, and so never held.
-	_, err := s.client.PutObject(ctx, in, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))
+	_, err := s.client.PutObject(ctx, in, s3.WithAPIOptions(send))
 	if err != nil && body.Err() != nil {
 		return fmt.Errorf("write object %s: %w", name, body.Err())
 	}

@@ -243,6 +243,23 @@ func TestUnreachableServer(t *testing.T) {
 	requireAll(t, open(t, s3.Options{Bucket: "b", Endpoint: at.URL}), objstore.ErrUnavailable)
 }
 
+// TestABodyShowsItsEnd has what is on the wire.
+func TestABodyShowsItsEnd(t *testing.T) {
+	var got string
+	s := answering(t, func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = fmt.Sprintf("%d %s %s %s %s %q", r.ContentLength, r.Header.Get("X-Amz-Content-Sha256"), r.Header.Get("Content-Encoding"),
+			r.Header.Get("X-Amz-Trailer"), r.Header.Get("X-Amz-Decoded-Content-Length"), body)
+	})
+	if err := s.Put(t.Context(), "a", strings.NewReader("hello, world"), 12); err != nil {
+		t.Fatal(err)
+	}
+	const want = `53 STREAMING-UNSIGNED-PAYLOAD-TRAILER aws-chunked x-amz-checksum-crc32 12 "c\r\nhello, world\r\n0\r\nx-amz-checksum-crc32:/6tyOg==\r\n\r\n"`
+	if got != want {
+		t.Errorf("sent %s\nwant %s", got, want)
+	}
+}
+
 // TestAPutHoldsNoContent sends more than a test may hold.
 func TestAPutHoldsNoContent(t *testing.T) {
 	var got atomic.Int64
@@ -253,7 +270,7 @@ func TestAPutHoldsNoContent(t *testing.T) {
 	const size = 256 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if err := s.Put(t.Context(), "a", io.LimitReader(zeros{}, size), size); err != nil || got.Load() != size {
+	if err := s.Put(t.Context(), "a", io.LimitReader(zeros{}, size), size); err != nil || got.Load() < size {
 		t.Errorf("%d bytes arrived: %v", got.Load(), err)
 	}
 	runtime.ReadMemStats(&after)
