@@ -92,7 +92,7 @@ func TestSlowReader(t *testing.T) {
 	if _, err := c.in.ReadByte(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		status, code, _ := w.send(w.client(nil), w.request(http.MethodHead, objects+pack, ""))
 		if status == 200 {
 			break

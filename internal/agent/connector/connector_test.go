@@ -42,6 +42,7 @@ func TestInstall(t *testing.T) {
 		"service":   map[string]any{"address": "https://h:1", "ca": "ca", "token": "token"},
 		"location":  map[string]any{"url": "https://a.example/c", "account": "a", "key": "k"},
 		"resources": map[string]any{"requests": map[string]any{"cpu": "50m"}},
+		"movers":    map[string]any{"perNode": int64(3)},
 		"telemetry": map[string]any{"endpoint": ""},
 	}
 	if diff := cmp.Diff([]map[string]any{want}, w.chart.applied); diff != "" {
@@ -96,6 +97,9 @@ func TestRefusals(t *testing.T) {
 		}, want: connector.CodeSetting},
 		"zero quantity": {change: func(i *agentv1.InstallExtension) {
 			i.Settings = map[string]string{"resources.limits.cpu": "0"}
+		}, want: connector.CodeSetting},
+		"no mover at all": {change: func(i *agentv1.InstallExtension) {
+			i.Settings = map[string]string{"movers.perTarget": "0"}
 		}, want: connector.CodeSetting},
 		"second of its type": {prepare: func(t *testing.T, w *world) {
 			other := &v1alpha1.Extension{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "other"}}
@@ -161,10 +165,16 @@ func TestHandlerGivesUpWithoutAnOperator(t *testing.T) {
 	done := make(chan session.Result, 1)
 	o := operation(t, "op1", agentv1.KindInstallExtension, agentv1.InstallExtension{Name: "azure-aks-backup"})
 	go func() { done <- w.handler.Handle(t.Context(), o, &report{}) }()
-	time.Sleep(50 * time.Millisecond)
-	w.clock.Advance(time.Hour)
-	if got := <-done; got.Problem == nil || got.Problem.Code != connector.CodeTimeout {
-		t.Errorf("result %+v", got)
+	for {
+		select {
+		case got := <-done:
+			if got.Problem == nil || got.Problem.Code != connector.CodeTimeout {
+				t.Errorf("result %+v", got)
+			}
+			return
+		case <-time.After(10 * time.Millisecond):
+			w.clock.Advance(time.Hour) // again, if it had not begun to wait
+		}
 	}
 }
 

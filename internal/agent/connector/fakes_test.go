@@ -157,7 +157,7 @@ func (w *world) declare(t *testing.T, id string, change func(*agentv1.InstallExt
 	spec := agentv1.InstallExtension{
 		Name: "azure-aks-backup", ExtensionType: "microsoft.dataprotection.kubernetes", Token: "token", AgentAddress: "https://h:1",
 		ServiceCA: "ca", Location: agentv1.StorageLocation{URL: "https://a.example/c", Account: "a", Key: "k"},
-		Settings: map[string]string{"resources.requests.cpu": "50m", "configuration.backupStorageLocation.bucket": "c"},
+		Settings: map[string]string{"resources.requests.cpu": "50m", "movers.perNode": "3", "configuration.backupStorageLocation.bucket": "c"},
 	}
 	if change != nil {
 		change(&spec)

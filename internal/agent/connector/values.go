@@ -3,6 +3,7 @@ package connector
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -17,6 +18,10 @@ var resourceSettings = []string{
 }
 
 const settingTelemetry = "telemetry.endpoint"
+
+// moverSettings bound how many movers work at the same time: value of the chart
+// by setting.
+var moverSettings = map[string]string{"movers.perNode": "perNode", "movers.perTarget": "perTarget"}
 
 // CodeSetting says that a setting of the extension has a value that cannot be used.
 const CodeSetting = "UserErrorExtensionSettingNotValid"
@@ -33,6 +38,10 @@ func values(install agentv1.InstallExtension, image Image) (map[string]any, erro
 	if err != nil {
 		return nil, err
 	}
+	limits, err := moverValues(install.Settings)
+	if err != nil {
+		return nil, err
+	}
 	return map[string]any{
 		"image": image.Name, "imagePullPolicy": image.PullPolicy,
 		"service": map[string]any{
@@ -42,6 +51,7 @@ func values(install agentv1.InstallExtension, image Image) (map[string]any, erro
 			"url": install.Location.URL, "account": install.Location.Account, "key": install.Location.Key,
 		},
 		"resources": resources,
+		"movers":    limits,
 		"telemetry": map[string]any{"endpoint": install.Settings[settingTelemetry]},
 	}, nil
 }
@@ -69,6 +79,26 @@ func resourceValues(settings map[string]string) (map[string]any, error) {
 		group[parts[2]] = value
 	}
 	return nested, nil
+}
+
+// moverValues are the limits of movers that are set.
+func moverValues(settings map[string]string) (map[string]any, error) {
+	limits := map[string]any{}
+	for name, value := range moverSettings {
+		raw := settings[name]
+		if raw == "" {
+			continue
+		}
+		limit, err := strconv.ParseUint(raw, 10, 15)
+		if err != nil || limit == 0 {
+			return nil, &agentv1.Problem{
+				Code: CodeSetting, Target: name, Actions: []string{"Set it to a whole number, such as 2."},
+				Message: fmt.Sprintf("The setting %s has the value %q, which is not a whole number from 1 to 32767.", name, raw),
+			}
+		}
+		limits[value] = int64(limit)
+	}
+	return limits, nil
 }
 
 // onDirectory reports whether pods mount a directory of their node.

@@ -139,7 +139,7 @@ func wait(t *testing.T, done <-chan session.Result) session.Result {
 	select {
 	case result := <-done:
 		return result
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the handler did not return within 10 s")
 		return session.Result{}
 	}
@@ -147,7 +147,7 @@ func wait(t *testing.T, done <-chan session.Result) session.Result {
 
 func eventually(t *testing.T, what string, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !check(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !check(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within 10 s", what)
 		}

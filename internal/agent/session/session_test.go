@@ -306,7 +306,7 @@ func TestUnreachableServiceLosesTheLease(t *testing.T) {
 		if !errors.Is(cause, session.ErrLeaseLost) {
 			t.Errorf("cause %v", cause)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("handler still runs after its lease ran out")
 	}
 }

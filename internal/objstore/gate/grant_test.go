@@ -49,8 +49,16 @@ func TestGrantsThatAreNotOpened(t *testing.T) {
 func TestGrantIsKeptFresh(t *testing.T) {
 	w := gatetest.New(t, &objstoretest.Memory{}, gatetest.Options{AnyName: true, Life: 3 * time.Second})
 	s := open(t, w)
+	renewals := make(chan struct{}, 100)
+	w.Front(func(rw http.ResponseWriter, r *http.Request, behind http.Handler) {
+		if r.URL.Path == agentv1.PathGateRenew {
+			renewals <- struct{}{}
+		}
+		behind.ServeHTTP(rw, r)
+	})
 	w.Clock.Advance(2 * time.Second) // before it is renewed, after a second
-	time.Sleep(1300 * time.Millisecond)
+	<-renewals
+	<-renewals                       // so the answer to the first has arrived
 	w.Clock.Advance(2 * time.Second) // the grant it was opened with has expired
 	if err := s.Put(t.Context(), "a", strings.NewReader("x"), 1); err != nil {
 		t.Fatal(err)

@@ -136,7 +136,7 @@ func start(t *testing.T) schema.SnapshotMetadataClient {
 
 func TestOnlyWhoMayIsToldWhatTheDriverKnows(t *testing.T) {
 	client := start(t)
-	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	cases := map[string]struct {
 		token, base, target string
