@@ -135,3 +135,33 @@ func (a *ArchiveReader) fetch(ctx context.Context, v visit) ([]Record, error) {
 	records, err := page.ParseGroup(data, v.entry, v.before)
 	return records, located(fmt.Sprintf("group %x", v.entry.Name[:8]), err)
 }
+
+// CopyArchive writes an archive of this repository to another one, record by
+// record, as an archive of the same name. progress is told how many records
+// are written, now and then; nil tells nobody.
+func (r *Repository) CopyArchive(ctx context.Context, ref StreamRef, to *Writer, progress func(records int64)) (StreamRef, error) {
+	from, err := r.Archive(ctx, ref)
+	if err != nil {
+		return StreamRef{}, err
+	}
+	out, err := to.Archive(ref.Name)
+	if err != nil {
+		return StreamRef{}, err
+	}
+	done := int64(0)
+	for record, err := range from.All(ctx) {
+		if err == nil {
+			err = out.Add(record.Key, record.Value)
+		}
+		if err != nil {
+			return StreamRef{}, err
+		}
+		if done++; progress != nil && done%copyTold == 0 {
+			progress(done)
+		}
+	}
+	return out.Close()
+}
+
+// copyTold is after how many records a copy tells how far it is.
+const copyTold = 1000

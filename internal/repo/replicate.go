@@ -158,23 +158,7 @@ func (r *replication) tell(w *Writer) {
 }
 
 func (r *replication) rewriteArchive(ctx context.Context, w *Writer, ref StreamRef) (StreamRef, error) {
-	from, err := r.from.Archive(ctx, ref)
-	if err != nil {
-		return StreamRef{}, err
-	}
-	to, err := w.Archive(ref.Name)
-	if err != nil {
-		return StreamRef{}, err
-	}
-	for record, err := range from.All(ctx) {
-		if err == nil {
-			err = to.Add(record.Key, record.Value)
-		}
-		if err != nil {
-			return StreamRef{}, err
-		}
-	}
-	return to.Close()
+	return r.from.CopyArchive(ctx, ref, w, nil)
 }
 
 func (r *replication) rewriteVolume(ctx context.Context, w *Writer, ref StreamRef) (StreamRef, error) {

@@ -137,27 +137,9 @@ func (v *vaulting) copyObjects(ctx context.Context) (err error) {
 }
 
 func (v *vaulting) copyArchive(ctx context.Context, stream repo.StreamRef) (repo.StreamRef, error) {
-	reader, err := v.source.Archive(ctx, stream)
-	if err != nil {
-		return repo.StreamRef{}, err
-	}
-	writer, err := v.writer.Archive(stream.Name)
-	if err != nil {
-		return repo.StreamRef{}, err
-	}
-	done := int64(0)
-	for record, err := range reader.All(ctx) {
-		if err == nil {
-			err = writer.Add(record.Key, record.Value)
-		}
-		if err != nil {
-			return repo.StreamRef{}, err
-		}
-		if done++; done%1000 == 0 {
-			v.journal.report(agentv1.Progress{ItemsDone: done, ItemsTotal: stream.Records})
-		}
-	}
-	return writer.Close()
+	return v.source.CopyArchive(ctx, stream, v.writer, func(records int64) {
+		v.journal.report(agentv1.Progress{ItemsDone: records, ItemsTotal: stream.Records})
+	})
 }
 
 // commit writes the manifest: from then on the recovery point is in the vault.
