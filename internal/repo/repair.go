@@ -61,7 +61,8 @@ type RepairReport struct {
 // Repair heals what VerifyPoints found. Nothing that might still be of use is
 // deleted: damaged packs are condemned, what is needed of them is stored in new
 // ones, and a damaged manifest is replaced only when a replica has it. Repairing
-// again, also after being stopped, is no error.
+// again, also after being stopped, is no error; with the same report it goes on
+// where it was stopped.
 func (r *Repository) Repair(ctx context.Context, found VerifyReport, options RepairOptions) (RepairReport, error) {
 	p := &repair{repo: r, options: options, bad: map[layout.ID]bool{}}
 	err := p.run(ctx, found)
@@ -127,10 +128,17 @@ func (p *repair) document(ctx context.Context, f Finding) error {
 // collected while there is none.
 func (p *repair) manifest(ctx context.Context, point layout.ID) error {
 	_, err := p.repo.Manifest(ctx, point.String())
-	if !errors.Is(err, ErrDamaged) {
-		if errors.Is(err, ErrNoRecoveryPoint) || errors.Is(err, ErrVoid) {
-			err = nil
+	if errors.Is(err, ErrNoRecoveryPoint) {
+		var cutOff bool
+		if cutOff, err = p.cutOff(ctx, point); err == nil && !cutOff {
+			return nil // deleted meanwhile
 		}
+	} else if errors.Is(err, ErrDamaged) {
+		err = nil
+	} else if err == nil || errors.Is(err, ErrVoid) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for _, from := range p.options.From {
@@ -151,6 +159,17 @@ func (p *repair) manifest(ctx context.Context, point layout.ID) error {
 		return nil
 	}
 	return nil
+}
+
+// cutOff reports whether an earlier repair of a manifest was stopped after it
+// had deleted the damaged one: whoever deletes a recovery point deletes its
+// announcement first.
+func (p *repair) cutOff(ctx context.Context, point layout.ID) (bool, error) {
+	_, err := p.repo.store.Stat(ctx, layout.Writer(point))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // condemn makes that nobody relies on the damaged packs any more.
