@@ -108,7 +108,7 @@ func TestJobRunsWithItsArguments(t *testing.T) {
 		if args != `{"word":"hi"}` {
 			t.Fatalf("args = %s", args)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the job did not run")
 	}
 }
@@ -123,7 +123,7 @@ func TestAgainThenDone(t *testing.T) {
 		return jobs.Done(), nil
 	}})
 	enqueue(t, db, catalog.Job{Kind: "k"})
-	eventually(t, "four steps and an end", 15*time.Second, func() bool {
+	eventually(t, "four steps and an end", time.Minute, func() bool {
 		return steps.Load() == 4 && count(t, db.Read, `state = 'completed'`) == 1
 	})
 }
@@ -141,7 +141,7 @@ func TestErrorsAndPanicsAreTriedAgain(t *testing.T) {
 		return jobs.Done(), nil
 	}})
 	enqueue(t, db, catalog.Job{Kind: "k"})
-	eventually(t, "third try", 20*time.Second, func() bool { return steps.Load() == 3 })
+	eventually(t, "third try", time.Minute, func() bool { return steps.Load() == 3 })
 }
 
 func TestFailedIsTheEnd(t *testing.T) {
@@ -152,7 +152,7 @@ func TestFailedIsTheEnd(t *testing.T) {
 		return jobs.Failed(errors.New("never")), nil
 	}})
 	enqueue(t, db, catalog.Job{Kind: "k"})
-	eventually(t, "end", 10*time.Second, func() bool { return count(t, db.Read, `state = 'cancelled'`) == 1 })
+	eventually(t, "end", time.Minute, func() bool { return count(t, db.Read, `state = 'cancelled'`) == 1 })
 	if steps.Load() != 1 {
 		t.Fatalf("%d steps, want 1", steps.Load())
 	}
@@ -173,7 +173,7 @@ func TestUniqueKey(t *testing.T) {
 		return jobs.Done(), nil
 	}})
 	enqueue(t, db, catalog.Job{Kind: "k", UniqueKey: "a"})
-	eventually(t, "first step sleeps", 10*time.Second, func() bool { return count(t, db.Read, `state = 'scheduled'`) == 1 })
+	eventually(t, "first step sleeps", time.Minute, func() bool { return count(t, db.Read, `state = 'scheduled'`) == 1 })
 	enqueue(t, db, catalog.Job{Kind: "k", UniqueKey: "a"})
 	<-running
 	if n := count(t, db.Read, `true`); n != 1 {
@@ -186,7 +186,7 @@ func TestUniqueKey(t *testing.T) {
 		t.Fatalf("%d jobs, want the running one and one behind it", n)
 	}
 	close(release)
-	eventually(t, "both end", 10*time.Second, func() bool { return count(t, db.Read, `state = 'completed'`) == 2 })
+	eventually(t, "both end", time.Minute, func() bool { return count(t, db.Read, `state = 'completed'`) == 2 })
 }
 
 func TestUniqueKeyWaitsForItsTime(t *testing.T) {
