@@ -84,6 +84,27 @@ type NamespacedRef struct {
 	Namespace string `json:"namespace"`
 }
 
+// DeletedInstance is a backupVaults/deletedBackupInstances document: an
+// instance whose data in the vault is kept after its deletion.
+type DeletedInstance struct {
+	Resource
+	Properties *DeletedInstanceProperties `json:"properties,omitempty"`
+}
+
+// DeletedInstanceProperties are those of the instance, and when it goes.
+type DeletedInstanceProperties struct {
+	InstanceProperties
+	DeletionInfo *DeletionInfo `json:"deletionInfo,omitempty"`
+}
+
+// DeletionInfo says when an instance was deleted and when nothing of it is left.
+type DeletionInfo struct {
+	DeletionTime       string `json:"deletionTime"`
+	BillingEndDate     string `json:"billingEndDate"`
+	ScheduledPurgeTime string `json:"scheduledPurgeTime"`
+	DeleteActivityID   string `json:"deleteActivityID"`
+}
+
 // IdentityDetails say which of the vault's identities an instance uses.
 type IdentityDetails struct {
 	UseSystemAssignedIdentity  *bool  `json:"useSystemAssignedIdentity,omitempty"`

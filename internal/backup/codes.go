@@ -59,6 +59,8 @@ const (
 	CodeTooManyPolicies           Code = "UserErrorMaxPoliciesPerVaultReached"
 	CodeTooManyInstances          Code = "UserErrorMaxInstancesPerVaultReached"
 	CodeSoftDeleteAlwaysOn        Code = "BMSUserErrorDisablingSoftDeleteStateNotAllowed"
+	CodeVaultImmutable            Code = "UserErrorImmutableVaultDeleteNotAllowed"
+	CodeSoftDeleted               Code = "UserErrorBackupInstanceIsSoftDeleted"
 	CodeIrreversible              Code = "UserErrorIrreversibleSettingCannotBeChanged"
 	CodeNotSupported              Code = "UserErrorFeatureNotSupported"
 	CodeDependentResources        Code = "UserErrorResourceInUse"
@@ -121,7 +123,7 @@ var codes = map[Code]codeFacts{
 
 	CodeInvalidInput:              act("Check the required inputs and try again."),
 	CodeResourceNotFound:          act("Check the id of the resource and that it exists."),
-	CodeVaultNotEmpty:             act("Delete the vault's backup instances and backup policies first."),
+	CodeVaultNotEmpty:             act("Delete the vault's backup instances and backup policies first; deleted instances that are kept go when their days are over."),
 	CodePolicyInUse:               act("Point the backup instances at another policy, or delete them, first."),
 	CodePolicyImmutable:           act("Create another policy and point the backup instances at it."),
 	CodeDuplicateInstance:         act("Use another policy, or another vault, to protect the cluster a second time."),
@@ -133,6 +135,8 @@ var codes = map[Code]codeFacts{
 	CodeTooManyPolicies:           act("Use another vault; a vault holds at most 5,000 policies."),
 	CodeTooManyInstances:          act("Use another vault; a vault holds at most 5,000 backup instances."),
 	CodeSoftDeleteAlwaysOn:        act("Keep soft delete as it is; AlwaysOn cannot be taken back."),
+	CodeVaultImmutable:            act("Stop protection instead, and delete the backup instance when its recovery points in the vault have expired."),
+	CodeSoftDeleted:               act("Undelete it (deletedBackupInstances/undelete), or use another name."),
 	CodeIrreversible:              act("Keep the setting; it cannot be taken back."),
 	CodeNotSupported:              act("Leave the feature out of the request."),
 	CodeDependentResources:        act("Delete what uses the resource first."),

@@ -32,6 +32,8 @@ type Instance struct {
 	// OperationID is the last operation that changed the instance; it is
 	// running while State is not terminal.
 	OperationID string `json:"operationId,omitempty"`
+	// Deletion is set while the instance is being deleted.
+	Deletion *Deletion `json:"deletion,omitempty"`
 }
 
 // Datasource names what is protected. Its texts are kept as they were sent.
@@ -184,7 +186,7 @@ func (i *Instance) Adopt(old *Instance) {
 		return
 	}
 	i.UID, i.Protection, i.Error = old.UID, old.Protection, old.Error
-	i.State, i.OperationID = old.State, old.OperationID
+	i.State, i.OperationID, i.Deletion = old.State, old.OperationID, old.Deletion
 }
 
 // SameAs says whether i asks for what old already is.

@@ -1,6 +1,9 @@
 package backup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Job is one piece of work that users watch: a backup or a restore.
 type Job struct {
@@ -91,6 +94,7 @@ type Task struct {
 	Name   string    `json:"name"` // such as "Trigger Backup"
 	Status JobStatus `json:"status"`
 	Bytes  int64     `json:"bytes,omitempty"` // moved, once it is over; the last task's are the job's Progress
+	Ended  time.Time `json:"ended,omitzero"`  // zero while it runs; a task begins when the one before has ended
 }
 
 // Complete ends the job well; with warnings when there are any. A job that has
@@ -142,7 +146,31 @@ func (j *Job) end(now time.Time, status JobStatus) {
 		if !j.Tasks[i].Status.Terminal() {
 			j.Tasks[i].Status = status
 		}
+		if j.Tasks[i].Ended.IsZero() {
+			j.Tasks[i].Ended = j.Ended
+		}
 	}
+}
+
+// TaskDuration is how long the nth task took; zero while it runs.
+func (j *Job) TaskDuration(n int) time.Duration {
+	began := j.Started
+	if n > 0 {
+		began = j.Tasks[n-1].Ended
+	}
+	if j.Tasks[n].Ended.IsZero() {
+		return 0
+	}
+	return j.Tasks[n].Ended.Sub(began)
+}
+
+// Transferred is how many bytes the job has moved so far, in all its tasks.
+func (j *Job) Transferred() int64 {
+	moved := j.Progress.BytesDone
+	for n := range len(j.Tasks) - 1 {
+		moved += j.Tasks[n].Bytes
+	}
+	return moved
 }
 
 // Duration is how long the job took; zero while it runs.
@@ -158,22 +186,26 @@ func (j *Job) Duration() time.Duration {
 const MaxPerDay = 10
 
 // CheckDaily returns a problem when as many jobs of the kind as allowed were
-// started by users in the 24 hours before now.
+// started by users in the 24 hours before now. It says when the next may be.
 func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
-	count := 0
+	var started []time.Time
 	for _, j := range jobs {
 		if j.Kind == kind && j.UserTriggered && j.Started.After(now.Add(-24*time.Hour)) {
-			count++
+			started = append(started, j.Started)
 		}
 	}
+	count := len(started)
 	if count < MaxPerDay {
 		return nil
 	}
+	slices.SortFunc(started, time.Time.Compare)
+	next := started[count-MaxPerDay].Add(24 * time.Hour)
 	code, what := CodeTooManyBackups, "on-demand backups"
 	if kind == JobRestore {
 		code, what = CodeTooManyRestores, "restores"
 	}
-	return NewProblem(code, "", "%d %s of this instance were started in the last 24 hours, which is the most allowed", count, what)
+	return NewProblem(code, "", "%d %s of this instance were started in the last 24 hours, which is the most allowed; the next may be started at %s",
+		count, what, next.UTC().Format(time.RFC3339))
 }
 
 // HoldsInstance says whether other jobs of the instance wait for this one. The

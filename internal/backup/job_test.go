@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,7 +40,8 @@ func TestCheckDaily(t *testing.T) {
 	for range MaxPerDay {
 		jobs = append(jobs, Job{Kind: JobBackup, UserTriggered: true, Started: now.Add(-time.Hour)})
 	}
-	if p := CheckDaily(jobs, JobBackup, now); p == nil || p.Code != CodeTooManyBackups {
+	if p := CheckDaily(jobs, JobBackup, now); p == nil || p.Code != CodeTooManyBackups || !p.Retryable ||
+		!strings.Contains(p.Message, "10 on-demand backups") || !strings.Contains(p.Message, "at "+now.Add(23*time.Hour).UTC().Format(time.RFC3339)) {
 		t.Errorf("an eleventh backup: %v", p)
 	}
 	if p := CheckDaily(jobs, JobRestore, now); p != nil {
@@ -86,5 +88,24 @@ func TestJobWork(t *testing.T) {
 	}
 	if j.Kind = JobBackup; j.Work().Kind != WorkBackup {
 		t.Error(j.Work())
+	}
+}
+
+// Each task has its own duration and its own bytes; the job has the sum.
+func TestTasksOfAJob(t *testing.T) {
+	begin := time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC)
+	j := &Job{Kind: JobBackup, Status: JobInProgress, Started: begin, Progress: Progress{BytesDone: 5},
+		Tasks: []Task{{Name: "Trigger Backup", Status: JobInProgress}}}
+	if j.TaskDuration(0) != 0 || j.Transferred() != 5 {
+		t.Errorf("while it runs: %v, %d bytes", j.TaskDuration(0), j.Transferred())
+	}
+	j.BeginVaulting(begin.Add(time.Minute), VaultDecision{Copy: true}, nil)
+	j.Progress.BytesDone = 7
+	if j.TaskDuration(0) != time.Minute || j.TaskDuration(1) != 0 || j.Transferred() != 12 {
+		t.Errorf("while vaulting: %v, %v, %d bytes", j.TaskDuration(0), j.TaskDuration(1), j.Transferred())
+	}
+	j.Complete(begin.Add(3*time.Minute), nil)
+	if j.TaskDuration(1) != 2*time.Minute || j.Duration() != 3*time.Minute {
+		t.Errorf("at the end: %v of %v", j.TaskDuration(1), j.Duration())
 	}
 }

@@ -12,6 +12,10 @@ const (
 	ProtectionStopped     ProtectionState = "ProtectionStopped"
 	BackupsSuspended      ProtectionState = "BackupsSuspended"
 	ProtectionError       ProtectionState = "ProtectionError"
+	// SoftDeleting and SoftDeleted are shown of what goes, and of what went and can
+	// be taken back; see Deletion.
+	SoftDeleting ProtectionState = "SoftDeleting"
+	SoftDeleted  ProtectionState = "SoftDeleted"
 )
 
 // ProtectionEvent is what may happen to an instance.
@@ -22,13 +26,16 @@ const (
 	EventConfigure  ProtectionEvent = "configure protection"
 	EventConfigured ProtectionEvent = "finish configuring"
 	EventFailed     ProtectionEvent = "fail configuring"
-	EventStop       ProtectionEvent = "stop protection"
-	EventSuspend    ProtectionEvent = "suspend backups"
-	EventResume     ProtectionEvent = "resume protection"
+	EventStop       ProtectionEvent = "stop protection" // no backups; what there is, is kept for ever
+	EventSuspend    ProtectionEvent = "suspend backups" // no backups; what there is, is kept as the policy has it
+	// EventResume ends both; EventResumeBackups ends a suspension only.
+	EventResume        ProtectionEvent = "resume protection"
+	EventResumeBackups ProtectionEvent = "resume backups"
 )
 
 // protectionSteps holds every allowed step. Stopping, suspending and resuming
-// again what is so already is allowed, so that requests may be repeated.
+// again what is so already is allowed, so that requests may be repeated. What
+// leads to UpdatingProtection needs the work that configures.
 var protectionSteps = map[ProtectionState]map[ProtectionEvent]ProtectionState{
 	"":                    {EventConfigure: ConfiguringProtection},
 	ConfiguringFailed:     {EventConfigure: ConfiguringProtection},
@@ -36,16 +43,25 @@ var protectionSteps = map[ProtectionState]map[ProtectionEvent]ProtectionState{
 	UpdatingProtection:    {EventConfigured: ProtectionConfigured, EventFailed: ProtectionError},
 	ProtectionConfigured: {
 		EventConfigure: UpdatingProtection, EventStop: ProtectionStopped,
-		EventSuspend: BackupsSuspended, EventResume: ProtectionConfigured,
+		EventSuspend: BackupsSuspended, EventResume: ProtectionConfigured, EventResumeBackups: ProtectionConfigured,
 	},
 	ProtectionError: {
 		EventConfigure: UpdatingProtection, EventStop: ProtectionStopped,
-		EventSuspend: BackupsSuspended, EventResume: UpdatingProtection,
+		EventSuspend: BackupsSuspended, EventResume: UpdatingProtection, EventResumeBackups: UpdatingProtection,
 	},
 	ProtectionStopped: {EventStop: ProtectionStopped, EventResume: ProtectionConfigured},
 	BackupsSuspended: {
-		EventStop: ProtectionStopped, EventSuspend: BackupsSuspended, EventResume: ProtectionConfigured,
+		EventStop: ProtectionStopped, EventSuspend: BackupsSuspended, EventResume: ProtectionConfigured, EventResumeBackups: ProtectionConfigured,
 	},
+}
+
+// remedies say what to do in a state in which something is not allowed. Where
+// there is none, something is running and has to be waited for.
+var remedies = map[ProtectionState]string{
+	ConfiguringFailed: "Mend what protectionErrorDetails says, then write the backup instance again or sync it.",
+	ProtectionError:   "Mend what protectionErrorDetails says, then resume protection.",
+	ProtectionStopped: "Resume protection (resumeProtection) first.",
+	BackupsSuspended:  "Resume backups (resumeBackups or resumeProtection) first.",
 }
 
 // Step moves the instance; it returns a problem and changes nothing when the
@@ -57,6 +73,16 @@ func (i *Instance) Step(event ProtectionEvent) *Problem {
 	}
 	i.Protection = next
 	return nil
+}
+
+// May returns why the event is not allowed now, or nil. While an operation
+// changes the instance nothing else is.
+func (i *Instance) May(event ProtectionEvent) *Problem {
+	if !i.State.Terminal() {
+		return i.refuse(string(event))
+	}
+	then := *i
+	return then.Step(event)
 }
 
 // MayBackUp returns why no backup may be started now, or nil.
@@ -80,10 +106,24 @@ func (i *Instance) MayRestore() *Problem {
 	return nil
 }
 
+// refuse says that something cannot be done in the instance's state, and what
+// has to be done first.
 func (i *Instance) refuse(what string) *Problem {
 	state := string(i.Protection)
 	if i.State == StateDeleting {
 		state = string(StateDeleting)
 	}
-	return NewProblem(CodeInvalidTransition, i.ID, "cannot %s while instance %s is in state %s", what, i.Name(), state)
+	p := NewProblem(CodeInvalidTransition, i.ID, "cannot %s while instance %s is in state %s", what, i.Name(), state)
+	if remedy, ok := remedies[i.Protection]; ok && i.State.Terminal() {
+		p.Actions, p.Retryable = []string{remedy}, false
+	}
+	return p
+}
+
+// ShownProtection is the protection state in the words of the wire.
+func (i *Instance) ShownProtection() ProtectionState {
+	if i.State == StateDeleting && i.Deletion != nil && i.Deletion.KeepDays > 0 {
+		return SoftDeleting
+	}
+	return i.Protection
 }

@@ -62,10 +62,25 @@ func (r *RecoveryPoint) Store(tier Tier) (RecoveryStore, bool) {
 }
 
 // AddStore enters another place that keeps the recovery point, or replaces the
-// one of the same tier. The point expires with its last store.
+// one of the same tier.
 func (r *RecoveryPoint) AddStore(s RecoveryStore) {
-	kept := slices.DeleteFunc(r.Stores, func(old RecoveryStore) bool { return old.Tier == s.Tier })
-	r.Stores = append(kept, s)
+	r.DropStore(s.Tier)
+	r.Stores = append(r.Stores, s)
+	r.expire()
+}
+
+// DropStore takes out the place of a tier, if there is one. A point that is
+// kept nowhere any more is one to be deleted.
+func (r *RecoveryPoint) DropStore(tier Tier) {
+	r.Stores = slices.DeleteFunc(r.Stores, func(s RecoveryStore) bool { return s.Tier == tier })
+	r.expire()
+}
+
+// expire sets when the point expires: with its last store.
+func (r *RecoveryPoint) expire() {
+	if len(r.Stores) == 0 {
+		return
+	}
 	r.Expires = r.Stores[0].Expires
 	for _, s := range r.Stores[1:] {
 		if s.Expires.IsZero() || (!r.Expires.IsZero() && s.Expires.After(r.Expires)) {

@@ -87,7 +87,7 @@ type Vaulting struct {
 func (j *Job) BeginVaulting(now time.Time, d VaultDecision, warnings []Warning) {
 	j.Warnings = append(j.Warnings, warnings...)
 	for i := range j.Tasks {
-		j.Tasks[i].Status, j.Tasks[i].Bytes = JobCompleted, j.Progress.BytesDone
+		j.Tasks[i].Status, j.Tasks[i].Bytes, j.Tasks[i].Ended = JobCompleted, j.Progress.BytesDone, now.UTC()
 	}
 	j.Tasks = append(j.Tasks, Task{Name: TaskVaulting, Status: JobInProgress})
 	j.Progress = Progress{}

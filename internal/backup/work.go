@@ -8,6 +8,7 @@ type WorkKind string
 const (
 	WorkConfigureInstance WorkKind = "configure-instance" // Subject: instance; validates, then ProtectionConfigured
 	WorkDeleteInstance    WorkKind = "delete-instance"    // Subject: instance; recovery points, then the document
+	WorkPurgeInstance     WorkKind = "purge-instance"     // Subject: deleted instance; waits until its days are over
 	WorkValidateBackup    WorkKind = "validate-backup"    // Instance is set
 	WorkBackup            WorkKind = "backup"             // Subject: job
 	WorkDiscard           WorkKind = "discard"            // Subject: job; the recovery point of a backup that did not succeed

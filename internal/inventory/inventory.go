@@ -12,7 +12,7 @@ import (
 // backup.Key writes them.
 const (
 	LabelCluster   = "cluster"   // instances: the protected cluster
-	LabelPolicy    = "policy"    // instances
+	LabelPolicy    = "policy"    // instances, deleted ones too
 	LabelSnapshots = "snapshots" // instances: the snapshot resource group
 	LabelInstance  = "instance"  // jobs
 	LabelStatus    = "status"    // jobs: backup.JobStatus
@@ -26,6 +26,7 @@ var (
 	Vaults         = Collection[backup.Vault, *backup.Vault]{kind: "vault"}
 	Policies       = Collection[backup.Policy, *backup.Policy]{kind: "policy"}
 	Instances      = Collection[backup.Instance, *backup.Instance]{kind: "instance", labels: instanceLabels}
+	Deleted        = Collection[backup.DeletedInstance, *backup.DeletedInstance]{kind: "deleted-instance", labels: deletedLabels}
 	Jobs           = Collection[backup.Job, *backup.Job]{kind: "job", labels: jobLabels}
 	RecoveryPoints = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "recovery-point", labels: pointLabels}
 	Clusters       = Collection[backup.Cluster, *backup.Cluster]{kind: "cluster"}
@@ -40,6 +41,10 @@ var (
 func instanceLabels(i *backup.Instance) map[string]string {
 	return map[string]string{LabelCluster: backup.Key(i.Datasource.ID), LabelPolicy: backup.Key(i.PolicyID),
 		LabelSnapshots: backup.Key(i.SnapshotGroupID)}
+}
+
+func deletedLabels(d *backup.DeletedInstance) map[string]string {
+	return map[string]string{LabelPolicy: backup.Key(d.Instance.PolicyID)}
 }
 
 func jobLabels(j *backup.Job) map[string]string {

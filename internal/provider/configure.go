@@ -65,31 +65,96 @@ func (p *Provider) startDelete(tx catalog.Tx, r *arm.Request, i *backup.Instance
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkDelete(tx, vault, i); err != nil {
+		return nil, err
+	}
 	i.State = backup.StateDeleting
+	i.Deletion = &backup.Deletion{Asked: p.Clock.Now().UTC(), ActivityID: newGUID(), KeepDays: vault.SoftDeleteDays()}
 	op, err := p.startWork(tx, r, vault, i, typeInstance+"/delete", backup.WorkDeleteInstance)
 	return arm.Accepted(op, pollInstanceAction), err
 }
 
+// checkDelete refuses what an immutable vault keeps.
+func (p *Provider) checkDelete(tx catalog.Tx, vault *backup.Vault, i *backup.Instance) error {
+	points, err := inventory.RecoveryPoints.Below(tx, i.ID)
+	if err != nil {
+		return err
+	}
+	return refuse(vault.CheckDelete(i, points, p.Clock.Now()))
+}
+
 // protectionAction makes the handler of an action that moves the protection
-// state and has no further work.
-func (p *Provider) protectionAction(event backup.ProtectionEvent) arm.Handler {
+// state. It answers 202: where there is no work to do, the operation has ended.
+func (p *Provider) protectionAction(name string, event backup.ProtectionEvent) arm.Handler {
 	return func(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+		var resp *arm.Response
 		err := p.Store.Update(ctx, func(tx catalog.Tx) error {
 			i, err := inventory.Instances.Get(tx, r.ID.String())
 			if err != nil {
 				return err
 			}
-			if !i.State.Terminal() {
-				return refuse(i.Busy(string(event)))
+			if err := refuse(i.May(event)); err != nil {
+				return err
 			}
+			before := i.Protection
 			if err := refuse(i.Step(event)); err != nil {
 				return err
 			}
-			stamp(&i.Meta, i.Base(), r, p.Clock.Now())
-			return inventory.Instances.Put(tx, i)
+			if i.Protection == before {
+				resp = arm.OK(nil)
+				return nil
+			}
+			resp, err = p.protectionMoved(tx, r, i, typeInstance+"/"+name+"/action")
+			return err
 		})
-		return arm.OK(nil), err
+		return resp, err
 	}
+}
+
+// protectionMoved writes an instance whose protection has moved. To go on, it
+// must be fit for it.
+func (p *Provider) protectionMoved(tx catalog.Tx, r *arm.Request, i *backup.Instance, action string) (*arm.Response, error) {
+	vault, err := parentVault(tx, r)
+	if err != nil {
+		return nil, err
+	}
+	stamp(&i.Meta, i.Base(), r, p.Clock.Now())
+	switch i.Protection {
+	case backup.UpdatingProtection:
+		return p.reconfigure(tx, r, vault, i, action)
+	case backup.ProtectionConfigured:
+		if err := checkStillFit(tx, i); err != nil {
+			return nil, err
+		}
+	}
+	i.Error = nil
+	if err := inventory.Instances.Put(tx, i); err != nil {
+		return nil, err
+	}
+	op, err := operations.StartDone(tx, p.Clock.Now(), operations.Record{
+		Action: action, Resource: i.ID, Location: vault.Location, Starter: r.Principal.ObjectID,
+	})
+	return arm.Accepted(op, pollInstanceAction), err
+}
+
+// checkStillFit makes sure that an instance whose protection goes on still has
+// what it names, and that no other protects the same meanwhile.
+func checkStillFit(tx catalog.Tx, i *backup.Instance) error {
+	if err := checkReferences(tx, i); err != nil {
+		return err
+	}
+	return checkNeighbours(tx, i, false)
+}
+
+// reconfigure starts the work that configures an instance that was stepped to
+// be updated.
+func (p *Provider) reconfigure(tx catalog.Tx, r *arm.Request, vault *backup.Vault, i *backup.Instance, action string) (*arm.Response, error) {
+	if err := checkNeighbours(tx, i, false); err != nil {
+		return nil, err
+	}
+	i.State, i.Error = backup.StateUpdating, nil
+	op, err := p.startWork(tx, r, vault, i, action, backup.WorkConfigureInstance)
+	return arm.Accepted(op, pollInstanceAction), err
 }
 
 // syncInstance repeats the configuration of an instance whose last one failed;
@@ -101,19 +166,17 @@ func (p *Provider) syncInstance(ctx context.Context, r *arm.Request) (*arm.Respo
 		if err != nil || !i.NeedsConfiguring() {
 			return err
 		}
-		vault, err := parentVault(tx, r)
-		if err != nil {
+		if err := refuse(i.May(backup.EventConfigure)); err != nil {
 			return err
 		}
-		if err := checkNeighbours(tx, i, false); err != nil {
+		vault, err := parentVault(tx, r)
+		if err != nil {
 			return err
 		}
 		if err := refuse(i.Step(backup.EventConfigure)); err != nil {
 			return err
 		}
-		i.State, i.Error = backup.StateUpdating, nil
-		op, err := p.startWork(tx, r, vault, i, typeInstance+"/sync/action", backup.WorkConfigureInstance)
-		resp = arm.Accepted(op, pollInstanceAction)
+		resp, err = p.reconfigure(tx, r, vault, i, typeInstance+"/sync/action")
 		return err
 	})
 	return resp, err

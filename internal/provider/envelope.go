@@ -37,11 +37,10 @@ func stamp(m, old *backup.Meta, r *arm.Request, now time.Time) {
 	if who == "" {
 		who = r.Principal.ObjectID
 	}
-	m.ID = r.ID.String()
-	m.System = backup.SystemData{CreatedBy: who, CreatedAt: now}
 	if old != nil {
-		m.ID = old.ID
-		m.System = old.System
+		m.ID, m.System = old.ID, old.System
+	} else {
+		m.ID, m.System = r.ID.String(), backup.SystemData{CreatedBy: who, CreatedAt: now}
 	}
 	m.System.ChangedBy, m.System.ChangedAt = who, now
 }

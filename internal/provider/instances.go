@@ -42,10 +42,10 @@ func (p *Provider) instances() arm.Type {
 			{Name: "backup", Handler: p.triggerBackup},
 			{Name: "validateRestore", Handler: p.validateRestore},
 			{Name: "restore", Handler: p.triggerRestore},
-			{Name: "stopProtection", Handler: p.protectionAction(backup.EventStop)},
-			{Name: "suspendBackups", Handler: p.protectionAction(backup.EventSuspend)},
-			{Name: "resumeBackups", Handler: p.protectionAction(backup.EventResume)},
-			{Name: "resumeProtection", Handler: p.protectionAction(backup.EventResume)},
+			{Name: "stopProtection", Handler: p.protectionAction("stopProtection", backup.EventStop)},
+			{Name: "suspendBackups", Handler: p.protectionAction("suspendBackups", backup.EventSuspend)},
+			{Name: "resumeBackups", Handler: p.protectionAction("resumeBackups", backup.EventResumeBackups)},
+			{Name: "resumeProtection", Handler: p.protectionAction("resumeProtection", backup.EventResume)},
 			{Name: "sync", Handler: p.syncInstance},
 		},
 	}
@@ -132,6 +132,9 @@ func (p *Provider) storeInstance(tx catalog.Tx, r *arm.Request, instance *backup
 	stamp(&instance.Meta, baseOf(old), r, p.Clock.Now())
 	if old == nil {
 		instance.UID = newHex()
+		if err := checkNameFree(tx, instance); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkInstance(tx, r, instance, old); err != nil {
 		return nil, err
@@ -167,7 +170,10 @@ func checkInstance(tx catalog.Tx, r *arm.Request, instance, old *backup.Instance
 			return err
 		}
 	}
-	if err := checkReferences(tx, r, instance); err != nil {
+	if err := checkReferences(tx, instance); err != nil {
+		return err
+	}
+	if err := requireLinked(r, clusterRead, instance.Datasource.ID); err != nil {
 		return err
 	}
 	return checkNeighbours(tx, instance, old == nil)
@@ -185,9 +191,8 @@ func checkNeighbours(tx catalog.Tx, instance *backup.Instance, created bool) err
 	return refuse(instance.CheckAmong(neighbours))
 }
 
-// checkReferences makes sure that what the instance names exists, and that the
-// caller may see the cluster he protects.
-func checkReferences(tx catalog.Tx, r *arm.Request, instance *backup.Instance) error {
+// checkReferences makes sure that what the instance names exists.
+func checkReferences(tx catalog.Tx, instance *backup.Instance) error {
 	policy, err := existing(inventory.Policies.Get(tx, instance.PolicyID))
 	if err != nil {
 		return err
@@ -201,9 +206,6 @@ func checkReferences(tx catalog.Tx, r *arm.Request, instance *backup.Instance) e
 	}
 	if cluster == nil {
 		return missing("properties.dataSourceInfo.resourceID", "cluster", instance.Datasource.ID)
-	}
-	if err := requireLinked(r, clusterRead, cluster.ID); err != nil {
-		return err
 	}
 	found, err := inventory.GroupExists(tx, instance.SnapshotGroupID)
 	if err == nil && !found {

@@ -123,26 +123,6 @@ func TestInstanceLists(t *testing.T) {
 	}
 }
 
-func TestProtectionActions(t *testing.T) {
-	t.Parallel()
-	w := protect(t)
-	for _, c := range []struct{ action, state string }{
-		{"stopProtection", "ProtectionStopped"}, {"stopProtection", "ProtectionStopped"}, {"resumeProtection", "ProtectionConfigured"},
-		{"suspendBackups", "BackupsSuspended"}, {"resumeBackups", "ProtectionConfigured"}, {"sync", "ProtectionConfigured"},
-	} {
-		w.must(200, "POST", at+"/"+c.action, "")
-		if got := w.must(200, "GET", at, "").at("properties.currentProtectionState"); got != c.state {
-			t.Errorf("after %s: %v", c.action, got)
-		}
-	}
-	w.must(200, "POST", at+"/stopProtection", `{"resourceGuardOperationRequests":[]}`)
-	for action, body := range map[string]string{"suspendBackups": "", "backup": backupBody} {
-		if a := w.must(409, "POST", at+"/"+action, body); a.code(t) != "UserErrorOperationNotAllowedInCurrentState" {
-			t.Errorf("%s while stopped: %s", action, a.raw)
-		}
-	}
-}
-
 // TestSyncRepeatsWhatFailed: sync starts the configuration once more.
 func TestSyncRepeatsWhatFailed(t *testing.T) {
 	t.Parallel()
@@ -185,6 +165,10 @@ func TestValidateForBackup(t *testing.T) {
 	if a := w.must(409, "POST", vaultAt+"/validateForBackup", body); a.code(t) != "UserErrorDatasourceAlreadyProtectedWithPolicy" {
 		t.Errorf("%s", a.raw)
 	}
+	if a := w.must(409, "POST", at+"/validateForModifyBackup", body); a.code(t) != "UserErrorOperationNotAllowedInCurrentState" {
+		t.Errorf("a change while it is being configured: %s", a.raw)
+	}
+	w.finish()
 	w.must(202, "POST", at+"/validateForModifyBackup", body)
 }
 

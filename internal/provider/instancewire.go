@@ -111,7 +111,7 @@ func instanceTo(i *backup.Instance) v1.Instance {
 		PolicyInfo: &v1.PolicyInfo{PolicyID: i.PolicyID, PolicyVersion: i.PolicyVersion, PolicyParameters: parametersTo(i)},
 		ObjectType: v1.ObjectBackupInstance, ValidationType: i.ValidationType,
 		IdentityDetails:        identityDetailsTo(i.UserIdentityID),
-		CurrentProtectionState: string(i.Protection), ProvisioningState: provisioning(i.State),
+		CurrentProtectionState: string(i.ShownProtection()), ProvisioningState: provisioning(i.State),
 		ProtectionStatus:       &v1.ProtectionStatus{Status: protectionStatus(i), ErrorDetails: facing(i.Error)},
 		ProtectionErrorDetails: facing(i.Error),
 	}}
@@ -132,13 +132,13 @@ func provisioning(s backup.ProvisioningState) string {
 // protectionStatus is the protection state in the shorter list of words that
 // protectionStatus.status has.
 func protectionStatus(i *backup.Instance) string {
-	switch i.Protection {
+	switch shown := i.ShownProtection(); shown {
 	case backup.UpdatingProtection:
 		return string(backup.ConfiguringProtection)
 	case backup.ProtectionError:
 		return string(backup.ConfiguringFailed)
 	default:
-		return string(i.Protection)
+		return string(shown)
 	}
 }
 

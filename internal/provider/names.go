@@ -71,13 +71,14 @@ var offered = []struct {
 	resource string
 	verbs    []string
 }{
-	{"backupVaults", []string{"read", "write", "delete", "validateForBackup/action"}},
+	{"backupVaults", []string{"read", "write", "delete", "validateForBackup/action", "exportBackupJobs/action"}},
 	{"backupVaults/backupPolicies", []string{"read", "write", "delete"}},
 	{"backupVaults/backupInstances", []string{
 		"read", "write", "delete", "backup/action", "validateRestore/action", "restore/action",
 		"stopProtection/action", "suspendBackups/action", "resumeBackups/action", "resumeProtection/action", "sync/action"}},
 	{"backupVaults/backupInstances/recoveryPoints", []string{"read"}},
-	{"backupVaults/backupJobs", []string{"read"}},
+	{"backupVaults/deletedBackupInstances", []string{"read", "undelete/action"}},
+	{"backupVaults/backupJobs", []string{"read", "cancel/action"}},
 	{"locations", []string{"checkNameAvailability/action"}},
 }
 

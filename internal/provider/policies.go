@@ -138,6 +138,9 @@ func (p *Provider) deletePolicy(ctx context.Context, r *arm.Request) (*arm.Respo
 		if len(users) > 0 {
 			return refuse(backup.NewProblem(backup.CodePolicyInUse, policy.ID, "policy %s is used by %d backup instances", policy.Name(), len(users)))
 		}
+		if err := checkNoDeletedUsers(tx, policy); err != nil {
+			return err
+		}
 		return inventory.Policies.Delete(tx, policy.ID)
 	}))
 }

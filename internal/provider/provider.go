@@ -62,7 +62,7 @@ func New(c Config) *Provider { return &Provider{c} }
 func (p *Provider) Types() []arm.Type {
 	return []arm.Type{
 		p.vaults(), p.vaultLocations(), p.providerOperations(), p.policies(),
-		p.instances(), p.recoveryPoints(), p.jobs(),
+		p.instances(), p.deletedInstances(), p.recoveryPoints(), p.jobs(),
 		p.clusters(), p.trustedAccessBindings(), p.trustedAccessRoles(), p.extensions(),
 		p.storageAccounts(), p.containers(), p.userIdentities(),
 	}

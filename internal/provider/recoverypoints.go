@@ -23,6 +23,10 @@ func (p *Provider) recoveryPoints() arm.Type {
 func (p *Provider) getRecoveryPoint(ctx context.Context, r *arm.Request) (*arm.Response, error) {
 	var point *backup.RecoveryPoint
 	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		// Those of a deleted instance are there, and not to be seen.
+		if _, err = inventory.Instances.Get(tx, r.ID.Parent().String()); err != nil {
+			return err
+		}
 		point, err = inventory.RecoveryPoints.Get(tx, r.ID.String())
 		return err
 	})

@@ -25,6 +25,8 @@ var statuses = map[backup.Code]int{
 	backup.CodeTooManyInstances:          http.StatusConflict,
 	backup.CodeLocationFixed:             http.StatusConflict,
 	backup.CodeAccountTaken:              http.StatusConflict,
+	backup.CodeVaultImmutable:            http.StatusConflict,
+	backup.CodeSoftDeleted:               http.StatusConflict,
 	backup.CodeInternal:                  http.StatusInternalServerError,
 }
 

@@ -58,6 +58,9 @@ func (p *Provider) startValidation(ctx context.Context, r *arm.Request, candidat
 				return err
 			}
 			candidate.Adopt(old)
+			if err := refuse(old.May(backup.EventConfigure)); err != nil {
+				return err
+			}
 		}
 		if err := checkInstance(tx, r, candidate, old); err != nil {
 			return err

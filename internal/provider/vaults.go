@@ -206,11 +206,15 @@ func checkVaultEmpty(tx catalog.Tx, v *backup.Vault) error {
 	if err != nil {
 		return err
 	}
-	if len(instances)+len(policies) == 0 {
+	gone, err := inventory.Deleted.Below(tx, v.ID)
+	if err != nil {
+		return err
+	}
+	if len(instances)+len(policies)+len(gone) == 0 {
 		return nil
 	}
-	return refuse(backup.NewProblem(backup.CodeVaultNotEmpty, v.ID, "vault %s has %d backup instances and %d backup policies",
-		v.Name(), len(instances), len(policies)))
+	return refuse(backup.NewProblem(backup.CodeVaultNotEmpty, v.ID, "vault %s has %d backup instances, %d backup policies and %d deleted instances whose data is kept",
+		v.Name(), len(instances), len(policies), len(gone)))
 }
 
 // deleteVaultDocuments removes the vault with the record of its jobs, and the

@@ -306,7 +306,7 @@ func (w *world) carryOut(tx catalog.Tx, work backup.Work) (json.RawMessage, erro
 		i.State = backup.StateSucceeded
 		return nil, inventory.Instances.Put(tx, i)
 	case backup.WorkDeleteInstance:
-		return nil, inventory.Instances.Delete(tx, work.Subject)
+		return nil, w.carryOutDeletion(tx, work.Subject)
 	case backup.WorkBackup, backup.WorkRestore:
 		job, err := inventory.Jobs.Get(tx, work.Subject)
 		if err != nil {
@@ -326,6 +326,29 @@ func (w *world) carryOut(tx catalog.Tx, work backup.Work) (json.RawMessage, erro
 	default:
 		return nil, nil
 	}
+}
+
+// carryOutDeletion keeps what is in the vault, as the workflow does.
+func (w *world) carryOutDeletion(tx catalog.Tx, id string) error {
+	i, err := inventory.Instances.Get(tx, id)
+	if err != nil {
+		return err
+	}
+	points, err := inventory.RecoveryPoints.Below(tx, id)
+	if err != nil {
+		return err
+	}
+	kept := false
+	for _, p := range points {
+		_, vaulted := p.Store(backup.TierVault)
+		kept = kept || vaulted
+	}
+	if kept && i.Deletion.KeepDays > 0 {
+		if err := inventory.Deleted.Put(tx, i.SoftDeleted(w.clock.Now())); err != nil {
+			return err
+		}
+	}
+	return inventory.Instances.Delete(tx, id)
 }
 
 const (
@@ -377,7 +400,7 @@ func (w *world) snapshot() string {
 	w.t.Helper()
 	var b strings.Builder
 	err := w.store.View(context.Background(), func(tx catalog.Tx) error {
-		for _, kind := range []string{"vault", "policy", "instance", "job", "recovery-point", "cluster", "extension", "trusted-access", "storage-account", "container", "user-identity", "operation"} {
+		for _, kind := range []string{"vault", "policy", "instance", "deleted-instance", "job", "recovery-point", "cluster", "extension", "trusted-access", "storage-account", "container", "user-identity", "operation"} {
 			docs, err := tx.List(catalog.Query{Kind: kind})
 			if err != nil {
 				return err

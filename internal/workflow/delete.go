@@ -21,7 +21,8 @@ const codeDeleteFailed backup.Code = "BackupPluginDeleteBackupOperationFailed"
 
 // deleteInstance ends what runs, lets the cluster delete every recovery point
 // with its snapshots, then forgets the keys and the instance. What is in the
-// vault goes afterwards, without a key.
+// vault goes afterwards, without a key, or is kept for the days of the vault's
+// soft delete.
 func (w *Workflow) deleteInstance(ctx context.Context, work backup.Work) (jobs.Result, error) {
 	return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
 		instance, err := inventory.Instances.Get(t.tx, work.Subject)
@@ -67,7 +68,7 @@ func (t *turn) deletePoints(instance *backup.Instance) (jobs.Result, error) {
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	left := len(points)
+	left, kept := 0, 0
 	for i := range points {
 		o := agentops.Operation{State: agentops.Finished, Outcome: agentv1.OutcomeSucceeded} // nothing is in the cluster
 		if store, found := points[i].Store(backup.TierOperational); found {
@@ -77,19 +78,40 @@ func (t *turn) deletePoints(instance *backup.Instance) (jobs.Result, error) {
 		}
 		switch {
 		case o.State != agentops.Finished:
-		case o.Outcome == agentv1.OutcomeSucceeded:
-			if err := inventory.RecoveryPoints.Delete(t.tx, points[i].ID); err != nil {
+			left++
+		case o.Outcome != agentv1.OutcomeSucceeded:
+			return jobs.Done(), t.keepInstance(instance, &points[i], problemOf(o))
+		default:
+			stays, err := t.dropPoint(instance, &points[i])
+			if err != nil {
 				return jobs.Result{}, err
 			}
-			left--
-		default:
-			return jobs.Done(), t.keepInstance(instance, &points[i], problemOf(o))
+			kept += stays
 		}
 	}
-	if left > 0 {
+	switch {
+	case left > 0:
 		return jobs.Again(lookAgain), nil
+	case kept > 0:
+		return jobs.Done(), t.softDelete(instance)
+	default:
+		return jobs.Done(), errors.Join(inventory.Instances.Delete(t.tx, instance.ID), t.forget(instance), t.succeed(nil))
 	}
-	return jobs.Done(), t.forget(instance)
+}
+
+// dropPoint enters that a recovery point has gone from the cluster. What is in
+// the vault stays when it can be undeleted: then it returns 1, otherwise 0.
+func (t *turn) dropPoint(instance *backup.Instance, point *backup.RecoveryPoint) (stays int, err error) {
+	_, vaulted := point.Store(backup.TierVault)
+	if instance.Deletion == nil || instance.Deletion.KeepDays == 0 || !vaulted {
+		return 0, inventory.RecoveryPoints.Delete(t.tx, point.ID)
+	}
+	if _, there := point.Store(backup.TierOperational); !there {
+		return 1, nil
+	}
+	point.DropStore(backup.TierOperational)
+	point.State = backup.StateSucceeded
+	return 1, inventory.RecoveryPoints.Put(t.tx, point)
 }
 
 // deletePoint marks a recovery point as going and drives its operation.
@@ -137,27 +159,30 @@ func (t *turn) keepInstance(i *backup.Instance, point *backup.RecoveryPoint, why
 	problem := backup.NewProblem(codeDeleteFailed, point.ID, "recovery point %s could not be deleted: %s", point.Name(), why.Message)
 	problem.Actions = append([]string{"Heal the extension and delete the backup instance again."}, why.Actions...)
 	problem.Retryable = true
-	i.State, i.Error = backup.StateFailed, problem
+	i.State, i.Error, i.Deletion = backup.StateFailed, problem, nil
 	return errors.Join(inventory.Instances.Put(t.tx, i), t.fail(problem))
 }
 
-// forget removes what is left of an instance. Its jobs stay, as history.
+// softDelete turns an instance whose data is kept in the vault into a deleted
+// one, which waits to be undeleted or purged.
+func (t *turn) softDelete(i *backup.Instance) error {
+	d := i.SoftDeleted(t.now)
+	return errors.Join(
+		inventory.Deleted.Put(t.tx, d),
+		inventory.Instances.Delete(t.tx, i.ID),
+		inventory.Enqueue(t.tx, backup.Work{Kind: backup.WorkPurgeInstance, Subject: d.ID}),
+		t.succeed(nil))
+}
+
+// forget destroys the keys of an instance and orders the end of what it has in
+// the vault. Its jobs stay, as history.
 func (t *turn) forget(i *backup.Instance) error {
 	at, err := vaultOf(t.tx, i)
 	if err != nil {
 		return err
 	}
-	for _, step := range []func() error{
-		func() error { return keys.Destroy(t.tx, i.UID) },
-		func() error { return keys.Destroy(t.tx, at.KeyName) },
-		func() error { return inventory.Instances.Delete(t.tx, i.ID) },
-		func() error {
-			return inventory.Enqueue(t.tx, backup.Work{Kind: backup.WorkPurge, Subject: at.Prefix})
-		},
-	} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return t.succeed(nil)
+	return errors.Join(
+		keys.Destroy(t.tx, i.UID),
+		keys.Destroy(t.tx, at.KeyName),
+		inventory.Enqueue(t.tx, backup.Work{Kind: backup.WorkPurge, Subject: at.Prefix}))
 }

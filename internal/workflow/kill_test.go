@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
@@ -118,6 +119,27 @@ var scenes = map[string]func(*testing.T, *world){
 		}
 		if _, err := w.ring.Key(t.Context(), uid); !errors.Is(err, catalog.ErrNotFound) {
 			t.Fatalf("the repository key is still there: %v", err)
+		}
+	},
+	"soft delete and purge": func(t *testing.T, w *world) {
+		w.addPoint()
+		w.update(func(tx catalog.Tx) error {
+			p, err := inventory.RecoveryPoints.Get(tx, instID+"/recoveryPoints/"+pointID)
+			if err != nil {
+				return err
+			}
+			p.AddStore(backup.RecoveryStore{Tier: backup.TierVault, Prefix: vaultAt})
+			return inventory.RecoveryPoints.Put(tx, p)
+		})
+		w.startSoftDelete(14)
+		w.turns(w.ended("op"))
+		if r := w.record("op"); r.Status != operations.Succeeded || w.instance() != nil || w.deleted() == nil || len(w.points()) != 1 {
+			t.Fatalf("operation = %+v, instance %v, deleted %v", r, w.instance(), w.deleted())
+		}
+		w.clock.Advance(15 * 24 * time.Hour)
+		w.turns(func() bool { w.clock.Advance(time.Minute); return w.deleted() == nil && w.idle() })
+		if len(w.points()) != 0 {
+			t.Fatalf("points %v", w.points())
 		}
 	},
 }

@@ -28,7 +28,7 @@ func vaultScene(t *testing.T, w *world) {
 	job := w.startJob("j1", backup.JobBackup)
 	w.turns(w.ended(job.OperationID))
 	j := w.job(job.ID)
-	if j.Status != backup.JobCompleted || len(j.Tasks) != 2 || j.Tasks[1] != (backup.Task{Name: backup.TaskVaulting, Status: backup.JobCompleted}) {
+	if j.Status != backup.JobCompleted || len(j.Tasks) != 2 || j.Tasks[1] != (backup.Task{Name: backup.TaskVaulting, Status: backup.JobCompleted, Ended: j.Ended}) {
 		t.Fatalf("job = %+v", j)
 	}
 	if r := w.record(job.OperationID); r.Status != operations.Succeeded || string(r.Result) != string(operations.JobInfo(job.ID)) {

@@ -85,6 +85,7 @@ func (w *Workflow) Handlers() []jobs.Handler {
 	return []jobs.Handler{
 		w.handler(backup.WorkConfigureInstance, w.configure),
 		w.handler(backup.WorkDeleteInstance, w.deleteInstance),
+		w.handler(backup.WorkPurgeInstance, w.purgeInstance),
 		w.handler(backup.WorkValidateBackup, w.validateBackup),
 		w.handler(backup.WorkBackup, w.backup),
 		w.handler(backup.WorkDiscard, w.discard),
