@@ -18,6 +18,7 @@ import (
 func controllerCommand() *cobra.Command {
 	c := &common{}
 	var file string
+	var limits movers.Limits
 	command := &cobra.Command{
 		Use: "controller", Short: "Carry out backups and restores",
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -31,12 +32,16 @@ func controllerCommand() *cobra.Command {
 			return controller.Run(command.Context(), c.kubeconfig, controller.Options{
 				Namespace: c.namespace, Location: controller.LocationFile(file), Open: openLocation,
 				Clock: clock.System{}, Log: c.log, LeaderElection: true, HealthAddress: c.probes,
-				MoverPod: movers.OwnPod(direct, c.namespace, os.Getenv("POD_NAME")),
+				MoverPod:    movers.OwnPod(direct, c.namespace, os.Getenv("POD_NAME")),
+				MoverLimits: limits,
 			})
 		},
 	}
 	c.flags(command)
 	command.Flags().StringVar(&file, "location", "/etc/holdfast/location/location.json", "file with the storage location")
+	usual := movers.Limits{}.OrDefault()
+	command.Flags().IntVar(&limits.PerNode, "movers-per-node", usual.PerNode, "how many movers may work on one node at the same time")
+	command.Flags().IntVar(&limits.PerTarget, "movers-per-target", usual.PerTarget, "how many movers may work for one target store at the same time")
 	return command
 }
 

@@ -30,6 +30,8 @@ type Options struct {
 	SnapshotPatience time.Duration
 	// MoverPod says what the pods of movers have of the controller's own.
 	MoverPod func(ctx context.Context) (movers.Template, error)
+	// MoverLimits bound how many movers run at the same time, over all operations.
+	MoverLimits movers.Limits
 	// LeaderElection makes one of several replicas work. Off only in tests.
 	LeaderElection bool
 	// HealthAddress serves /healthz and /readyz, such as ":8081"; empty serves nothing.

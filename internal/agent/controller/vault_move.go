@@ -25,10 +25,6 @@ import (
 	"holdfast.dev/holdfast/internal/volume"
 )
 
-// parallelMovers is how many mover pods of this cluster run at the same time,
-// over all operations.
-const parallelMovers = 4
-
 // moveAll moves the data of all volumes side by side. A volume whose data
 // cannot be read is left out, with the reason; anything else fails the run.
 func (v *vaulting) moveAll(ctx context.Context) error {
@@ -155,9 +151,17 @@ func (t *tallied) report(number int, p agentv1.Progress) {
 	}
 	t.by[number] = p
 	var sum agentv1.Progress
+	waits := ""
 	for _, one := range t.by {
 		sum.BytesDone += one.BytesDone
 		sum.BytesTotal += one.BytesTotal
+		if one.Phase != "" && (waits == "" || one.Phase < waits) { // the same every time
+			waits = one.Phase
+		}
+	}
+	if waits != "" {
+		step, _, _ := t.journal.now()
+		sum.Phase = step + "; " + waits
 	}
 	t.journal.report(sum)
 }

@@ -56,7 +56,7 @@ func newWorker(config *rest.Config, scheme *runtime.Scheme, options Options) (*w
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return &worker{options: options, client: direct, kube: kube, raw: raw, movers: &movers.Movers{
-		Client: direct, Kube: kube, Namespace: options.Namespace, Pod: options.MoverPod, Slots: make(chan struct{}, parallelMovers)}}, nil
+		Client: direct, Kube: kube, Namespace: options.Namespace, Pod: options.MoverPod, Limits: options.MoverLimits}}, nil
 }
 
 // closing lets go of what is not needed any more. When that fails the work is

@@ -26,6 +26,7 @@ func (m *Movers) Clean(ctx context.Context, operation string, patience time.Dura
 	for {
 		left, err := m.cleanOnce(ctx, operation)
 		if left == 0 && err == nil {
+			m.forget(operation)
 			return nil
 		}
 		select {

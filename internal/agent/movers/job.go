@@ -67,15 +67,45 @@ func (m *Movers) job(work Work, t Template) *batchv1.Job {
 	if deadline == 0 {
 		deadline = defaultDeadline
 	}
-	return &batchv1.Job{ObjectMeta: m.meta(work), Spec: batchv1.JobSpec{
+	meta := m.meta(work)
+	meta.Annotations = map[string]string{targetAnnotation: work.Grant().URL, nodeAnnotation: work.Node}
+	spec := podSpec(work, t)
+	spec.TopologySpreadConstraints = spread(m.Limits.OrDefault().PerNode)
+	return &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{
 		BackoffLimit:          new(int32(attempts - 1)),
 		ActiveDeadlineSeconds: new(int64(deadline.Seconds())),
+		// A node that is drained or lost is no failure of the mover.
+		PodFailurePolicy: &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{Action: batchv1.PodFailurePolicyActionIgnore,
+			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}}}},
 		// Not restarted in place: the report of every attempt stays readable.
 		Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app.kubernetes.io/name": "holdfast-mover", "app.kubernetes.io/part-of": "holdfast"}},
-			Spec:       podSpec(work, t),
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{nameLabel: moverName, "app.kubernetes.io/part-of": "holdfast"}},
+			Spec:       spec,
 		},
 	}}
+}
+
+// What the pods of all movers bear.
+const (
+	nameLabel = "app.kubernetes.io/name"
+	moverName = "holdfast-mover"
+)
+
+// What a Job says of its work, for a controller that did not start it.
+const (
+	targetAnnotation = "holdfast.dev/target"
+	nodeAnnotation   = "holdfast.dev/node"
+)
+
+// spread lets the scheduler choose the emptier node, and never one with so many
+// movers while another that could be used has none.
+func spread(perNode int) []corev1.TopologySpreadConstraint {
+	constraint := func(skew int32, unsatisfied corev1.UnsatisfiableConstraintAction) corev1.TopologySpreadConstraint {
+		return corev1.TopologySpreadConstraint{MaxSkew: skew, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: unsatisfied,
+			LabelSelector:    &metav1.LabelSelector{MatchLabels: map[string]string{nameLabel: moverName}},
+			NodeTaintsPolicy: new(corev1.NodeInclusionPolicyHonor)}
+	}
+	return []corev1.TopologySpreadConstraint{constraint(1, corev1.ScheduleAnyway), constraint(int32(perNode), corev1.DoNotSchedule)}
 }
 
 func podSpec(work Work, t Template) corev1.PodSpec {
@@ -91,7 +121,8 @@ func podSpec(work Work, t Template) corev1.PodSpec {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 		Containers: []corev1.Container{{
 			Name: "mover", Image: t.Image, ImagePullPolicy: t.PullPolicy, Resources: t.Resources,
-			Args: []string{"mover", "--order", OrderFile},
+			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError, // of one that had no time for a report
+			Args:                     []string{"mover", "--order", OrderFile},
 			Env: []corev1.EnvVar{{Name: "TMPDIR", Value: "/tmp"},
 				{Name: "HOLDFAST_MEMORY_LIMIT", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"}}}},
 			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: new(bool), ReadOnlyRootFilesystem: new(true),

@@ -57,9 +57,16 @@ func (r *reporter) tell() {
 	r.told = r.clock.Now()
 	if r.report != nil {
 		p := agentv1.Progress{Phase: r.name, ItemsDone: r.items, ItemsTotal: r.total}
+		waits := ""
 		for _, one := range r.loads {
 			p.BytesDone += one.BytesDone
 			p.BytesTotal += one.BytesTotal
+			if one.Phase != "" && (waits == "" || one.Phase < waits) { // the same every time
+				waits = one.Phase
+			}
+		}
+		if waits != "" {
+			p.Phase += "; " + waits
 		}
 		r.report(p)
 	}
