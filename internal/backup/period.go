@@ -45,7 +45,19 @@ func (p Period) ApproxDays() float64 {
 // The repeat count is ignored: a schedule runs for ever.
 type Interval struct {
 	Start time.Time
+	// Local says that the start was written without a zone: then Start has the
+	// date and the time of day in UTC, and means them in the zone of the schedule.
+	Local bool
 	Every Period
+}
+
+// StartIn returns the start of an interval of a schedule in a zone.
+func (i Interval) StartIn(zone *time.Location) time.Time {
+	if !i.Local {
+		return i.Start
+	}
+	y, m, d := i.Start.Date()
+	return time.Date(y, m, d, i.Start.Hour(), i.Start.Minute(), i.Start.Second(), 0, zone)
 }
 
 // ParseInterval parses a repeating interval such as
@@ -60,11 +72,13 @@ func ParseInterval(text string) (Interval, error) {
 		return Interval{}, fmt.Errorf("%q has no start time: %w", text, err)
 	}
 	every, err := ParsePeriod(parts[2])
-	return Interval{Start: start, Every: every}, err
+	return Interval{Start: start, Local: !hasZone.MatchString(parts[1]), Every: every}, err
 }
 
+var hasZone = regexp.MustCompile(`(Z|[+-]\d\d:\d\d)$`)
+
 // parseStart accepts RFC 3339 and, as clients send it, times without seconds
-// or without a zone (which are then in UTC).
+// or without a zone (then it returns them in UTC).
 func parseStart(text string) (time.Time, error) {
 	var first error
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04"} {

@@ -3,7 +3,6 @@ package backup
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -12,8 +11,12 @@ const MaxOperationalDays = 360
 
 var policyName = regexp.MustCompile(`^[-a-zA-Z0-9]{3,150}$`)
 
-// frequencies are the allowed distances between scheduled backups.
-var frequencies = []string{"PT4H", "PT6H", "PT8H", "PT12H", "P1D", "P1W"}
+// The longest and the shortest stay of a recovery point in any tier. The longest
+// keeps dates within what every client can read.
+const (
+	maxStayDays = 99 * 365
+	minStayDays = 1
+)
 
 // Check validates a policy. It returns the first rule that is broken.
 func (p Policy) Check() *Problem {
@@ -23,10 +26,12 @@ func (p Policy) Check() *Problem {
 	if len(p.DatasourceTypes) != 1 || !equalFold(p.DatasourceTypes[0], DatasourceAKS) {
 		return Invalid("properties.datasourceTypes", "datasourceTypes must be exactly [%q]", DatasourceAKS)
 	}
-	if p := p.checkRules(); p != nil {
-		return p
+	for _, check := range []func() *Problem{p.checkRules, p.checkTags, p.checkApart} {
+		if problem := check(); problem != nil {
+			return problem
+		}
 	}
-	return p.checkTags()
+	return nil
 }
 
 func (p Policy) checkRules() *Problem {
@@ -51,10 +56,12 @@ func (p Policy) checkRules() *Problem {
 		}
 	}
 	if backups == 0 {
-		return Invalid("properties.policyRules", "a policy must have an AzureBackupRule")
+		return Invalid("properties.policyRules", "a policy must have an AzureBackupRule").
+			advise("Add an AzureBackupRule with a schedule.")
 	}
 	if defaults != 1 {
-		return Invalid("properties.policyRules", "a policy must have exactly one default retention rule named Default, not %d", defaults)
+		return Invalid("properties.policyRules", "a policy must have exactly one default retention rule named Default, not %d", defaults).
+			advise("Add one AzureRetentionRule named Default with isDefault true.")
 	}
 	return nil
 }
@@ -79,19 +86,7 @@ func (b BackupRule) check(target string) *Problem {
 	if b.Tier != TierOperational {
 		return Invalid(target+".dataStore.dataStoreType", "backups go to the OperationalStore first, not to %q", b.Tier)
 	}
-	if len(b.Intervals) == 0 {
-		return Invalid(target+".trigger.schedule.repeatingTimeIntervals", "a schedule must have a repeating time interval")
-	}
-	for _, text := range b.Intervals {
-		if _, err := ParseInterval(text); err != nil {
-			return Invalid(target+".trigger.schedule.repeatingTimeIntervals", "%v", err)
-		}
-		if every := text[strings.LastIndexByte(text, '/')+1:]; !slices.Contains(frequencies, every) {
-			return Invalid(target+".trigger.schedule.repeatingTimeIntervals",
-				"backups every %s are not possible; choose one of %s", every, strings.Join(frequencies, ", "))
-		}
-	}
-	return nil
+	return b.checkSchedule(target + ".trigger.schedule")
 }
 
 func (r RetentionRule) check(target string) *Problem {
@@ -121,17 +116,40 @@ func (l Lifecycle) check(target string) *Problem {
 	}
 	period, err := ParsePeriod(l.DeleteAfter)
 	if err != nil {
-		return Invalid(target+".deleteAfter.duration", "%v", err)
+		return Invalid(target+".deleteAfter.duration", "%v", err).advise("Write a duration such as P7D, P4W, P12M or P10Y.")
 	}
-	if l.Source == TierOperational && period.ApproxDays() > MaxOperationalDays {
-		return Invalid(target+".deleteAfter.duration", "the OperationalStore keeps recovery points for at most %d days, not %s", MaxOperationalDays, l.DeleteAfter)
+	switch days := period.ApproxDays(); {
+	case days < minStayDays:
+		return Invalid(target+".deleteAfter.duration", "recovery points stay for at least %d day, not %s", minStayDays, l.DeleteAfter).advise("Choose P1D or longer.")
+	case days > maxStayDays:
+		return Invalid(target+".deleteAfter.duration", "recovery points stay for at most 99 years, not %s", l.DeleteAfter).advise("Choose P99Y or shorter.")
+	case l.Source == TierOperational && days > MaxOperationalDays:
+		return Invalid(target+".deleteAfter.duration", "the OperationalStore keeps recovery points for at most %d days, not %s", MaxOperationalDays, l.DeleteAfter).
+			advise(fmt.Sprintf("Choose P%dD or shorter, and keep recovery points for longer in the VaultStore.", MaxOperationalDays))
 	}
-	for _, c := range l.Copies {
+	return l.checkCopies(target+".targetDataStoreCopySettings", period)
+}
+
+func (l Lifecycle) checkCopies(target string, stay Period) *Problem {
+	for i, c := range l.Copies {
 		if l.Source != TierOperational || c.Target != TierVault {
-			return Invalid(target+".targetDataStoreCopySettings", "recovery points are copied from OperationalStore to VaultStore only, not from %s to %s", l.Source, c.Target)
+			return Invalid(target, "recovery points are copied from OperationalStore to VaultStore only, not from %s to %s", l.Source, c.Target).
+				advise("Give copy settings to the lifecycle of the OperationalStore only, with the VaultStore as their target.")
 		}
-		if _, err := ParsePeriod(c.After); c.Option == "CustomCopyOption" && err != nil {
-			return Invalid(target+".targetDataStoreCopySettings.copyAfter.duration", "%v", err)
+		if i > 0 {
+			return Invalid(target, "recovery points are copied to the VaultStore once, %d copy settings are given", len(l.Copies)).
+				advise("Leave one copy setting.")
+		}
+		if c.Option != "CustomCopyOption" {
+			continue
+		}
+		after, err := ParsePeriod(c.After)
+		if err != nil {
+			return Invalid(target+".copyAfter.duration", "%v", err).advise("Write a duration such as P3D.")
+		}
+		if after.ApproxDays() >= stay.ApproxDays() {
+			return Invalid(target+".copyAfter.duration", "recovery points are gone from the OperationalStore after %s and cannot be copied after %s", l.DeleteAfter, c.After).
+				advise("Copy before the stay in the OperationalStore ends, or use CopyOnExpiryOption.")
 		}
 	}
 	return nil
@@ -157,12 +175,18 @@ func (p Policy) checkTagsOf(b BackupRule, target string) *Problem {
 	defaults := 0
 	for _, t := range b.Tags {
 		if _, ok := p.RetentionRule(t.Name); !ok {
-			return Invalid(target, "tag %q has no retention rule of that name", t.Name)
+			return Invalid(target, "tag %q has no retention rule of that name", t.Name).
+				advise("Add an AzureRetentionRule of the tag's name, or remove the tag.")
 		}
 		if other, taken := priorities[t.Priority]; taken {
-			return Invalid(target, "tags %q and %q have the same priority %d", other, t.Name, t.Priority)
+			return Invalid(target, "tags %q and %q have the same priority %d", other, t.Name, t.Priority).
+				advise("Give every tag a priority of its own; the lowest number wins.")
 		}
 		priorities[t.Priority] = t.Name
+		if t.IsDefault != equalFold(t.Name, "Default") {
+			return Invalid(target, "the tag named Default, and only that, is the default: %q is not", t.Name).
+				advise("Set isDefault on the tag Default alone.")
+		}
 		if t.IsDefault {
 			defaults++
 		} else if p := t.checkCriteria(target); p != nil {
@@ -170,23 +194,8 @@ func (p Policy) checkTagsOf(b BackupRule, target string) *Problem {
 		}
 	}
 	if defaults != 1 {
-		return Invalid(target, "a trigger must have exactly one default tag, not %d", defaults)
-	}
-	return nil
-}
-
-var absoluteCriteria = []string{"AllBackup", "FirstOfDay", "FirstOfWeek", "FirstOfMonth", "FirstOfYear"}
-
-func (t TaggingRule) checkCriteria(target string) *Problem {
-	if len(t.Criteria) == 0 {
-		return Invalid(target, "tag %q is not the default and has no criteria", t.Name)
-	}
-	for _, c := range t.Criteria {
-		for _, a := range c.Absolute {
-			if !slices.Contains(absoluteCriteria, a) {
-				return Invalid(target, "tag %q has the unknown criterion %q", t.Name, a)
-			}
-		}
+		return Invalid(target, "a trigger must have exactly one default tag, not %d", defaults).
+			advise(`Add {"isDefault": true, "taggingPriority": 99, "tagInfo": {"id": "Default_", "tagName": "Default"}}.`)
 	}
 	return nil
 }

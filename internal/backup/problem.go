@@ -49,3 +49,9 @@ type Warning struct {
 	Resource string  `json:"resource"`
 	Problem  Problem `json:"problem"`
 }
+
+// advise replaces what is recommended by something more to the point.
+func (p *Problem) advise(actions ...string) *Problem {
+	p.Actions = actions
+	return p
+}
