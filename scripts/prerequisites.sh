@@ -2,6 +2,7 @@
 # Installs what building and testing needs and the machine lacks. Prints only
 # what it does. The cluster installs its own packages when it is started.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 missing=()
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v node >/dev/null || missing+=(nodejs)
@@ -21,3 +22,4 @@ if [ ${#missing[@]} -gt 0 ]; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
+scripts/postgres.sh >/dev/null

@@ -8,7 +8,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/service"
 )
@@ -34,6 +36,7 @@ func serveCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", defaultDataDir, "catalog, keys, certificates and default stores")
+	databaseFlags(f, &o)
 	f.StringVar(&o.Listen, "listen", ":8443", "address of the public API")
 	f.StringVar(&o.AgentListen, "agent-listen", ":8444", "address that agents call")
 	f.StringVar(&o.MetricsListen, "metrics-listen", "", "address for Prometheus, without sign-in, such as 127.0.0.1:9464")
@@ -59,6 +62,7 @@ func migrateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return service.Migrate(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	databaseFlags(cmd.Flags(), &o)
 	return cmd
 }
 
@@ -72,11 +76,20 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	databaseFlags(cmd.Flags(), &o)
 	keyFlags(cmd.Flags(), &o)
 	cmd.Flags().StringVar(&o.TLSCert, "tls-cert", "", "file of the certificate chain, when the service is given one")
 	cmd.Flags().StringVar(&o.TLSKey, "tls-key", "", "file of the certificate's key")
 	vaultStoreFlags(cmd, &o)
 	return cmd
+}
+
+// databaseFlags are the same wherever the catalog is opened. A URL in the
+// environment does not show in the list of processes.
+func databaseFlags(f *pflag.FlagSet, o *service.Options) {
+	f.StringVar(&o.Database, "database", "", "URL of a PostgreSQL database for catalog and work, postgres://user@host/name (or $HOLDFAST_DATABASE); without it a SQLite file in the data directory")
+	o.Database = os.Getenv("HOLDFAST_DATABASE") // no default, which would be shown with its password
+	f.IntVar(&o.DatabaseConnections, "database-connections", sqlstore.Connections, "most connections of this process to PostgreSQL")
 }
 
 // vaultStoreFlags are the same wherever the store of the vaults is opened. A key

@@ -35,6 +35,7 @@ func keysCommand() *cobra.Command {
 	}
 	f := rotate.Flags()
 	f.StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	databaseFlags(f, &o)
 	keyFlags(f, &o)
 	vaultStoreFlags(rotate, &o)
 	f.BoolVar(&dry, "dry-run", false, "only tell what would be done")

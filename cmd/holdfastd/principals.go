@@ -20,6 +20,7 @@ func principalCommand() *cobra.Command {
 		Long: "Create, list and delete service principals: the programs and people that may sign in. All of it works beside a running service.",
 	}
 	cmd.PersistentFlags().StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	databaseFlags(cmd.PersistentFlags(), &o)
 	cmd.AddCommand(createPrincipal(&o), listPrincipals(&o), deletePrincipal(&o))
 	return cmd
 }

@@ -51,6 +51,7 @@ func rescueCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", defaultDataDir, "data directory of the service")
+	databaseFlags(f, &o)
 	vaultStoreFlags(cmd, &o)
 	keyFlags(f, &o)
 	f.StringArrayVar(&urls, "store", nil, "URL of another store, such as a container of the operational tier; may be repeated")

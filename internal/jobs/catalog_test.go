@@ -8,26 +8,38 @@ import (
 	"holdfast.dev/holdfast/internal/catalog/catalogtest"
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/test/postgres"
 )
 
 // Documents and work commit together when the catalog enqueues into this queue.
 func TestWorkCommitsWithDocuments(t *testing.T) {
-	catalogtest.RunJobs(t, func(t *testing.T) (catalog.Store, func() []catalog.Job) {
-		db := openDB(t, filepath.Join(t.TempDir(), "c.db"))
-		if err := db.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		queue, err := jobs.NewSQLiteQueue(db.Write)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sqlstore.New(db, queue.Enqueue), func() []catalog.Job { return waitingJobs(t, db) }
+	t.Run("sqlite", func(t *testing.T) {
+		workCommits(t, func(t *testing.T) *sqlstore.DB { return openDB(t, filepath.Join(t.TempDir(), "c.db")) },
+			`SELECT args ->> '$.name', json(args -> '$.args') FROM river_job`)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		workCommits(t, func(t *testing.T) *sqlstore.DB { return openPostgres(t, postgres.Database(t)) },
+			`SELECT args ->> 'name', replace(args ->> 'args', ' ', '') FROM river_job`)
 	})
 }
 
-func waitingJobs(t *testing.T, db *sqlstore.DB) (waiting []catalog.Job) {
+func workCommits(t *testing.T, open func(*testing.T) *sqlstore.DB, query string) {
+	catalogtest.RunJobs(t, func(t *testing.T) (catalog.Store, func() []catalog.Job) {
+		db := open(t)
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		queue, err := jobs.NewQueue(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sqlstore.New(db, queue.Enqueue), func() []catalog.Job { return waitingJobs(t, db, query) }
+	})
+}
+
+func waitingJobs(t *testing.T, db *sqlstore.DB, query string) (waiting []catalog.Job) {
 	t.Helper()
-	rows, err := db.Read.Query(`SELECT args ->> '$.name', json(args -> '$.args') FROM river_job WHERE state IN ('available', 'scheduled')`)
+	rows, err := db.Read.Query(query + ` WHERE state IN ('available', 'scheduled')`)
 	if err != nil {
 		t.Fatal(err)
 	}

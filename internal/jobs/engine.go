@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 
+	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/clock"
 )
 
@@ -22,17 +24,30 @@ const (
 	softStop     = 10 * time.Second
 	firstRetry   = time.Second
 	longestRetry = time.Minute
+	// rescueAfter is when a step counts as that of a process that died. River waits
+	// longer for handlers that may take longer.
+	rescueAfter = 2 * StepTimeout
 )
 
 // Engine runs jobs until it is stopped.
 type Engine struct {
-	db     *sql.DB
-	client *river.Client[*sql.Tx]
+	client runner
+	// resume takes up what an earlier process left; nil where others may be at
+	// work on the same database.
+	resume func(context.Context) error
 }
 
-// NewSQLiteEngine returns the engine that works the queue in db. SQLite means
-// one process: Run takes for its own whatever is in the database.
-func NewSQLiteEngine(db *sql.DB, clk clock.Clock, log *slog.Logger, handlers ...Handler) (*Engine, error) {
+// runner is River's client as an engine needs it.
+type runner interface {
+	Start(context.Context) error
+	Stopped() <-chan struct{}
+}
+
+// NewEngine returns an engine that works the queue in db. On SQLite it is the
+// only one: Run takes for its own whatever is in the database. On PostgreSQL any
+// number of processes have one each; River elects the one that looks after
+// schedules and offers again what a process that died was working on.
+func NewEngine(db *sqlstore.DB, clk clock.Clock, log *slog.Logger, handlers ...Handler) (*Engine, error) {
 	w := &worker{handlers: map[string]Handler{}, log: log}
 	for _, handler := range handlers {
 		if _, twice := w.handlers[handler.Kind]; twice {
@@ -42,25 +57,37 @@ func NewSQLiteEngine(db *sql.DB, clk clock.Clock, log *slog.Logger, handlers ...
 	}
 	all := river.NewWorkers()
 	river.AddWorker(all, w)
-	client, err := river.NewClient(riversqlite.New(db), &river.Config{
-		ErrorHandler:      &reporter{log: log},
-		FetchPollInterval: pollInterval,
-		JobTimeout:        StepTimeout,
-		Logger:            slog.New(quiet{log.Handler()}),
-		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
-		RetryPolicy:       &backoff{clock: clk},
-		SoftStopTimeout:   softStop,
-		Workers:           all,
-	})
+	config := &river.Config{
+		ErrorHandler:         &reporter{log: log},
+		FetchPollInterval:    pollInterval,
+		JobTimeout:           StepTimeout,
+		Logger:               slog.New(quiet{log.Handler()}),
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		RescueStuckJobsAfter: rescueAfter,
+		RetryPolicy:          &backoff{clock: clk},
+		SoftStopTimeout:      softStop,
+		Workers:              all,
+	}
+	e := &Engine{}
+	var err error
+	if db.Engine != nil {
+		e.client, err = river.NewClient(riverpgxv5.New(db.Engine), config)
+	} else {
+		e.client, err = river.NewClient(riversqlite.New(db.Write), config)
+		e.resume = func(ctx context.Context) error { return resume(ctx, db.Write) }
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the job engine: %w", err)
 	}
-	return &Engine{db: db, client: client}, nil
+	return e, nil
 }
 
 // Run works jobs until ctx ends, then lets running steps finish for a short time.
 func (e *Engine) Run(ctx context.Context) error {
-	err := e.resume(ctx)
+	var err error
+	if e.resume != nil {
+		err = e.resume(ctx)
+	}
 	if err == nil {
 		err = e.client.Start(ctx)
 	}
@@ -76,16 +103,13 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // resume takes up what a killed process left: its running jobs, and its
 // leadership, which would otherwise hold up scheduled jobs until it expires.
-// This is right only because on SQLite there is one process. On PostgreSQL
-// other replicas may be running those jobs; there River's rescuer offers a job
-// again when it has run for longer than RescueStuckJobsAfter, and this
-// function must not be used.
-func (e *Engine) resume(ctx context.Context) error {
+// This is right only because on SQLite there is one process.
+func resume(ctx context.Context, db *sql.DB) error {
 	for _, statement := range []string{
 		`UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'`,
 		`DELETE FROM river_leader`,
 	} {
-		if _, err := e.db.ExecContext(ctx, statement); err != nil {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("take up the jobs of an earlier process: %w", err)
 		}
 	}

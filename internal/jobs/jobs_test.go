@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,17 +17,30 @@ import (
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/test/postgres"
 )
 
 // openDB returns a database with the engine's tables.
 func openDB(t *testing.T, path string) *sqlstore.DB {
 	t.Helper()
 	db, err := sqlstore.OpenSQLite(path)
+	return migrated(t, db, err)
+}
+
+// openPostgres is openDB on a server.
+func openPostgres(t *testing.T, url string) *sqlstore.DB {
+	t.Helper()
+	db, err := sqlstore.OpenPostgres(t.Context(), url, 0)
+	return migrated(t, db, err)
+}
+
+func migrated(t *testing.T, db *sqlstore.DB, err error) *sqlstore.DB {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	if err := jobs.MigrateSQLite(t.Context(), db.Write); err != nil {
+	if err := jobs.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	return db
@@ -34,10 +48,16 @@ func openDB(t *testing.T, path string) *sqlstore.DB {
 
 func newDB(t *testing.T) *sqlstore.DB { return openDB(t, filepath.Join(t.TempDir(), "jobs.db")) }
 
+// onBoth does a test on every database.
+func onBoth(t *testing.T, do func(*testing.T, *sqlstore.DB)) {
+	t.Run("sqlite", func(t *testing.T) { do(t, newDB(t)) })
+	t.Run("postgres", func(t *testing.T) { do(t, openPostgres(t, postgres.Database(t))) })
+}
+
 // start runs an engine until the test or the returned function ends it.
 func start(t *testing.T, db *sqlstore.DB, handlers ...jobs.Handler) (stop func()) {
 	t.Helper()
-	engine, err := jobs.NewSQLiteEngine(db.Write, clock.System{}, slog.New(slog.DiscardHandler), handlers...)
+	engine, err := jobs.NewEngine(db, clock.System{}, slog.New(slog.DiscardHandler), handlers...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,23 +77,20 @@ func start(t *testing.T, db *sqlstore.DB, handlers ...jobs.Handler) (stop func()
 // enqueue puts jobs in line in one transaction.
 func enqueue(t *testing.T, db *sqlstore.DB, all ...catalog.Job) {
 	t.Helper()
-	queue, err := jobs.NewSQLiteQueue(db.Write)
+	queue, err := jobs.NewQueue(db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := db.Write.BeginTx(t.Context(), nil)
+	err = sqlstore.New(db, queue.Enqueue).Update(t.Context(), func(tx catalog.Tx) (err error) {
+		for _, job := range all {
+			if job.Args == nil {
+				job.Args = json.RawMessage(`{}`)
+			}
+			err = errors.Join(err, tx.Enqueue(job))
+		}
+		return err
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	for _, job := range all {
-		if job.Args == nil {
-			job.Args = json.RawMessage(`{}`)
-		}
-		if err := queue.Enqueue(t.Context(), tx, job); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -95,8 +112,9 @@ func count(t *testing.T, db *sql.DB, where string) (n int) {
 	return n
 }
 
-func TestJobRunsWithItsArguments(t *testing.T) {
-	db := newDB(t)
+func TestJobRunsWithItsArguments(t *testing.T) { onBoth(t, testJobRunsWithItsArguments) }
+
+func testJobRunsWithItsArguments(t *testing.T, db *sqlstore.DB) {
 	got := make(chan string, 1)
 	start(t, db, jobs.Handler{Kind: "say", Work: func(_ context.Context, args json.RawMessage) (jobs.Result, error) {
 		got <- string(args)
@@ -105,7 +123,7 @@ func TestJobRunsWithItsArguments(t *testing.T) {
 	enqueue(t, db, catalog.Job{Kind: "say", Args: json.RawMessage(`{"word":"hi"}`)})
 	select {
 	case args := <-got:
-		if args != `{"word":"hi"}` {
+		if strings.ReplaceAll(args, " ", "") != `{"word":"hi"}` { // PostgreSQL writes JSON in its own way
 			t.Fatalf("args = %s", args)
 		}
 	case <-time.After(time.Minute):
@@ -113,8 +131,9 @@ func TestJobRunsWithItsArguments(t *testing.T) {
 	}
 }
 
-func TestAgainThenDone(t *testing.T) {
-	db := newDB(t)
+func TestAgainThenDone(t *testing.T) { onBoth(t, testAgainThenDone) }
+
+func testAgainThenDone(t *testing.T, db *sqlstore.DB) {
 	var steps atomic.Int64
 	start(t, db, jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
 		if steps.Add(1) < 4 {
@@ -128,8 +147,9 @@ func TestAgainThenDone(t *testing.T) {
 	})
 }
 
-func TestErrorsAndPanicsAreTriedAgain(t *testing.T) {
-	db := newDB(t)
+func TestErrorsAndPanicsAreTriedAgain(t *testing.T) { onBoth(t, testErrorsAndPanicsAreTriedAgain) }
+
+func testErrorsAndPanicsAreTriedAgain(t *testing.T, db *sqlstore.DB) {
 	var steps atomic.Int64
 	start(t, db, jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
 		switch steps.Add(1) {
@@ -144,8 +164,9 @@ func TestErrorsAndPanicsAreTriedAgain(t *testing.T) {
 	eventually(t, "third try", time.Minute, func() bool { return steps.Load() == 3 })
 }
 
-func TestFailedIsTheEnd(t *testing.T) {
-	db := newDB(t)
+func TestFailedIsTheEnd(t *testing.T) { onBoth(t, testFailedIsTheEnd) }
+
+func testFailedIsTheEnd(t *testing.T, db *sqlstore.DB) {
 	var steps atomic.Int64
 	start(t, db, jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
 		steps.Add(1)
@@ -160,8 +181,9 @@ func TestFailedIsTheEnd(t *testing.T) {
 
 // While a job waits, enqueuing it again wakes it; while it runs, a second one
 // is lined up, because the first may not have seen what changed.
-func TestUniqueKey(t *testing.T) {
-	db := newDB(t)
+func TestUniqueKey(t *testing.T) { onBoth(t, testUniqueKey) }
+
+func testUniqueKey(t *testing.T, db *sqlstore.DB) {
 	var steps atomic.Int64
 	running, release := make(chan struct{}), make(chan struct{})
 	start(t, db, jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
@@ -189,8 +211,9 @@ func TestUniqueKey(t *testing.T) {
 	eventually(t, "both end", time.Minute, func() bool { return count(t, db.Read, `state = 'completed'`) == 2 })
 }
 
-func TestUniqueKeyWaitsForItsTime(t *testing.T) {
-	db := newDB(t)
+func TestUniqueKeyWaitsForItsTime(t *testing.T) { onBoth(t, testUniqueKeyWaitsForItsTime) }
+
+func testUniqueKeyWaitsForItsTime(t *testing.T, db *sqlstore.DB) {
 	later := time.Now().Add(time.Hour)
 	enqueue(t, db, catalog.Job{Kind: "k", UniqueKey: "a", NotBefore: later})
 	enqueue(t, db, catalog.Job{Kind: "k", UniqueKey: "a", NotBefore: later})
@@ -203,8 +226,9 @@ func TestUniqueKeyWaitsForItsTime(t *testing.T) {
 	}
 }
 
-func TestStopLetsTheStepFinish(t *testing.T) {
-	db := newDB(t)
+func TestStopLetsTheStepFinish(t *testing.T) { onBoth(t, testStopLetsTheStepFinish) }
+
+func testStopLetsTheStepFinish(t *testing.T, db *sqlstore.DB) {
 	running := make(chan struct{})
 	stop := start(t, db, jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
 		close(running)
@@ -221,7 +245,7 @@ func TestStopLetsTheStepFinish(t *testing.T) {
 
 func TestTwoHandlersOfOneKind(t *testing.T) {
 	handler := jobs.Handler{Kind: "k"}
-	if _, err := jobs.NewSQLiteEngine(newDB(t).Write, clock.System{}, slog.Default(), handler, handler); err == nil {
+	if _, err := jobs.NewEngine(newDB(t), clock.System{}, slog.Default(), handler, handler); err == nil {
 		t.Fatal("two handlers of one kind were taken")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/test/postgres"
 )
 
 // victim names, in the environment, the database on which this program works
@@ -24,19 +26,24 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(victim); path != "" {
 		beVictim(path)
 	}
-	os.Exit(m.Run())
+	os.Exit(postgres.Main(m))
 }
 
 // beVictim takes a job and never ends it.
 func beVictim(path string) {
 	db, err := sqlstore.OpenSQLite(path)
+	running := path + ".running"
+	if url, at, server := strings.Cut(path, " "); server {
+		db, err = sqlstore.OpenPostgres(context.Background(), url, 0)
+		running = at
+	}
 	if err != nil {
 		panic(err)
 	}
-	engine, err := jobs.NewSQLiteEngine(db.Write, clock.System{}, slog.Default(), jobs.Handler{
+	engine, err := jobs.NewEngine(db, clock.System{}, slog.Default(), jobs.Handler{
 		Kind: "k",
 		Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
-			_ = os.WriteFile(path+".running", nil, 0o600)
+			_ = os.WriteFile(running, nil, 0o600)
 			select {}
 		},
 	})
@@ -54,19 +61,7 @@ func TestKilledProcess(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), victim+"="+path)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the victim takes the job", time.Minute, func() bool {
-		_, err := os.Stat(path + ".running")
-		return err == nil
-	})
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
+	killWorker(t, path, path+".running")
 
 	worked := make(chan struct{})
 	start(t, openDB(t, path), jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
@@ -76,6 +71,46 @@ func TestKilledProcess(t *testing.T) {
 	select {
 	case <-worked:
 	case <-time.After(time.Minute):
+		t.Fatal("the job was not taken up")
+	}
+}
+
+// killWorker runs a process until it has taken a job, and kills it.
+func killWorker(t *testing.T, where, running string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), victim+"="+where)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the victim takes the job", time.Minute, func() bool {
+		_, err := os.Stat(running)
+		return err == nil
+	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+}
+
+// A job that ran in a replica that was killed is taken up by another one, which
+// River elects to look for such jobs, once the job has been away for too long.
+func TestKilledReplica(t *testing.T) {
+	url, running := postgres.Database(t), filepath.Join(t.TempDir(), "running")
+	db := openPostgres(t, url)
+	enqueue(t, db, catalog.Job{Kind: "k", UniqueKey: "a"})
+	killWorker(t, url+" "+running, running)
+	if _, err := db.Write.Exec(`UPDATE river_job SET attempted_at = now() - interval '3 minutes' WHERE state = 'running'`); err != nil {
+		t.Fatal(err)
+	}
+	worked := make(chan struct{})
+	start(t, db, jobs.Handler{Kind: "k", Work: func(context.Context, json.RawMessage) (jobs.Result, error) {
+		close(worked)
+		return jobs.Done(), nil
+	}})
+	select {
+	case <-worked:
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the job was not taken up")
 	}
 }

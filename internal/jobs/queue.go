@@ -2,19 +2,18 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math"
-	"strings"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 
 	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 )
 
 // step is every job as River sees it: one River kind, with ours inside, so
@@ -36,71 +35,48 @@ var waiting = []rivertype.JobState{
 	rivertype.JobStateRetryable, rivertype.JobStateScheduled,
 }
 
-// MigrateSQLite brings the engine's tables up to date. It may be repeated.
-func MigrateSQLite(ctx context.Context, db *sql.DB) error {
-	migrator, err := sqliteMigrations(db)
-	if err != nil {
-		return err
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("migrate the job engine: %w", err)
-	}
-	return nil
-}
-
-// CheckSQLite fails when the engine's tables are not those that this program
-// works with.
-func CheckSQLite(ctx context.Context, db *sql.DB) error {
-	migrator, err := sqliteMigrations(db)
-	if err != nil {
-		return err
-	}
-	result, err := migrator.Validate(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("read the job engine's schema: %w", err)
-	}
-	if !result.OK {
-		return fmt.Errorf("the job engine's schema is not current: %s", strings.Join(result.Messages, "; "))
-	}
-	return nil
-}
-
-func sqliteMigrations(db *sql.DB) (*rivermigrate.Migrator[*sql.Tx], error) {
-	migrator, err := rivermigrate.New(riversqlite.New(db), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, fmt.Errorf("prepare the job engine's migrations: %w", err)
-	}
-	return migrator, nil
-}
-
 // Queue puts jobs in line. It is separate from the Engine because whoever
 // enqueues is built before the handlers are.
 type Queue struct {
-	client *river.Client[*sql.Tx]
+	in inserter
 }
 
-// NewSQLiteQueue returns the queue in db.
-func NewSQLiteQueue(db *sql.DB) (*Queue, error) {
-	client, err := river.NewClient(riversqlite.New(db), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+// inserter is River's client as a queue needs it, inside a catalog transaction.
+type inserter interface {
+	insert(ctx context.Context, tx *sqlstore.Transaction, args step, o *river.InsertOpts) (*rivertype.JobInsertResult, error)
+	retry(ctx context.Context, tx *sqlstore.Transaction, id int64) error
+}
+
+// NewQueue returns the queue in db.
+func NewQueue(db *sqlstore.DB) (*Queue, error) {
+	config := &river.Config{Logger: slog.New(slog.DiscardHandler)}
+	if db.Engine != nil {
+		client, err := river.NewClient(riverpgxv5.New(db.Engine), config)
+		if err != nil {
+			return nil, fmt.Errorf("open the job queue: %w", err)
+		}
+		return &Queue{onPostgres{client}}, nil
+	}
+	client, err := river.NewClient(riversqlite.New(db.Write), config)
 	if err != nil {
 		return nil, fmt.Errorf("open the job queue: %w", err)
 	}
-	return &Queue{client: client}, nil
+	return &Queue{onSQLite{client}}, nil
 }
 
 // Enqueue puts a job in line inside tx. When a job of its kind and unique key
 // waits already, that one is woken instead; when one is running, a second is
 // lined up behind it, because the running one may have looked already at what
 // tx changes. It fits sqlstore.Enqueue.
-func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, job catalog.Job) error {
+func (q *Queue) Enqueue(ctx context.Context, tx *sqlstore.Transaction, job catalog.Job) error {
 	if job.UniqueKey == "" {
-		_, err := q.client.InsertTx(ctx, tx, step{Name: job.Kind, Args: job.Args}, options(job, river.UniqueOpts{}))
+		_, err := q.in.insert(ctx, tx, step{Name: job.Kind, Args: job.Args}, options(job, river.UniqueOpts{}))
 		return err
 	}
 	unique := river.UniqueOpts{ByArgs: true, ByState: waiting}
 	for turn := 0; ; turn++ { // ends: no more jobs run than there are workers
 		args := step{Name: job.Kind, Key: job.UniqueKey, Turn: turn, Args: job.Args}
-		inserted, err := q.client.InsertTx(ctx, tx, args, options(job, unique))
+		inserted, err := q.in.insert(ctx, tx, args, options(job, unique))
 		switch {
 		case err != nil:
 			return err
@@ -113,12 +89,11 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, job catalog.Job) error 
 }
 
 // wake lets a waiting job run now, unless it was asked for at a later time.
-func (q *Queue) wake(ctx context.Context, tx *sql.Tx, job catalog.Job, id int64) error {
+func (q *Queue) wake(ctx context.Context, tx *sqlstore.Transaction, job catalog.Job, id int64) error {
 	if !job.NotBefore.IsZero() {
 		return nil
 	}
-	_, err := q.client.JobRetryTx(ctx, tx, id)
-	return err
+	return q.in.retry(ctx, tx, id)
 }
 
 func options(job catalog.Job, unique river.UniqueOpts) *river.InsertOpts {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
 )
@@ -41,8 +40,8 @@ func (c *checker) add(check string, result Result, format string, values ...any)
 // Check looks at everything that the service stands on: the database, the keys,
 // the certificates and the stores. It changes nothing but for small objects that
 // it writes into the store of the vaults and deletes again; the service may be
-// running. Of the options it reads DataDir, TLSCert, TLSKey, VaultStore with its
-// credentials, and Clock.
+// running. Of the options it reads DataDir, Database, TLSCert, TLSKey, VaultStore
+// with its credentials, and Clock.
 func Check(ctx context.Context, o Options) []Finding {
 	c := &checker{Options: o}
 	c.database(ctx)
@@ -60,19 +59,13 @@ func Check(ctx context.Context, o Options) []Finding {
 
 // database leaves the open database in c.db when the rest can be read from it.
 func (c *checker) database(ctx context.Context) {
-	path := c.path("catalog.db")
-	if _, err := os.Stat(path); err != nil {
-		c.add("database", Problem, "%v; is --data-dir right, and was the service ever started?", plain(err))
-		return
-	}
-	db, err := sqlstore.OpenSQLite(path)
+	db, err := c.openExisting(ctx)
 	if err != nil {
 		c.add("database", Problem, "%v", err)
 		return
 	}
-	var verdict string
-	if err := db.Read.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil || verdict != "ok" {
-		c.add("database", Problem, "%s is damaged: %s; restore it from a copy", path, errors.Join(err, errors.New(verdict)))
+	if err := db.Whole(ctx); err != nil {
+		c.add("database", Problem, "it is damaged or cannot be used: %v; restore it from a copy", err)
 		_ = db.Close() // damaged: there is nothing to flush
 		return
 	}

@@ -17,7 +17,13 @@ import (
 
 // Options are what a person sets.
 type Options struct {
-	DataDir       string // catalog, keys, certificates and default stores
+	DataDir string // catalog, keys, certificates and default stores
+	// Database is the URL of a PostgreSQL database for catalog and work; empty for
+	// a SQLite file in the data directory. With PostgreSQL any number of replicas
+	// serve, which share the data directory.
+	Database            string
+	DatabaseConnections int // of this process to PostgreSQL; 0 is sqlstore.Connections
+
 	Listen        string // host:port of the public API
 	AgentListen   string // host:port that agents call
 	MetricsListen string // host:port for Prometheus, without sign-in; empty for none

@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"holdfast.dev/holdfast/internal/catalog"
-	"holdfast.dev/holdfast/internal/hosting"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/objstore"
@@ -117,23 +116,18 @@ func lookInto(ctx context.Context, store objstore.Store, provider keys.Provider,
 func (o Options) apply(ctx context.Context, plan rebuild.Plan, r RescueOptions, set keys.Set) (steps []rebuild.Step, err error) {
 	to := rebuild.Options{Merge: r.Merge, Dry: r.Dry}
 	var d *data
-	switch _, missing := os.Stat(o.path("catalog.db")); {
-	case r.Dry && missing != nil:
-		return plan.Apply(ctx, to)
+	switch {
 	case r.Dry:
-		d, err = openBeside(ctx, o)
-	default:
-		if err := o.makeDataDir(); err != nil {
-			return nil, err
+		if d, err = openBeside(ctx, o); errors.Is(err, fs.ErrNotExist) {
+			return plan.Apply(ctx, to)
 		}
-		release, err := hosting.Lock(o.path("lock"))
-		if err != nil {
-			return nil, err
+	default:
+		release, locked := o.lock()
+		if locked != nil {
+			return nil, locked
 		}
 		defer release()
-		if d, err = openData(ctx, o); err != nil {
-			return nil, err
-		}
+		d, err = openData(ctx, o)
 	}
 	if err != nil {
 		return nil, err

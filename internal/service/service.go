@@ -30,31 +30,29 @@ type Service struct {
 	services []hosting.Service
 }
 
-// Open makes everything ready: it takes the data directory, brings the
-// database up to date, listens, and on the first start makes tenant,
-// subscription and administrator. Close it when it is not run.
+// Open makes everything ready: it takes the data directory, or with PostgreSQL
+// shares it with other replicas, brings the database up to date, listens, and on
+// the first start makes tenant, subscription and administrator. Close it when it
+// is not run.
 func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := o.makeDataDir(); err != nil {
-		return nil, err
-	}
 	s = &Service{Options: o}
-	// On SQLite there is one process: the job engine takes up whatever runs.
-	if s.release, err = hosting.Lock(o.path("lock")); err != nil {
+	if s.release, err = o.lock(); err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx); err != nil {
+	if s.data, err = openData(ctx, o); err == nil {
+		// One replica after the other: the first makes keys, tenant and administrator.
+		err = s.db.Alone(ctx, s.open)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 func (s *Service) open(ctx context.Context) (err error) {
-	if s.data, err = openData(ctx, s.Options); err != nil {
-		return err
-	}
 	if s.identity, err = loadIdentity(s.Options); err != nil {
 		return err
 	}
@@ -108,7 +106,7 @@ func (s *Service) wire(ctx context.Context) error {
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
 		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits,
 	})
-	engine, err := jobs.NewSQLiteEngine(s.db.Write, s.Clock, s.Log, flow.Handlers()...)
+	engine, err := jobs.NewEngine(s.db, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,13 @@ type world struct {
 // newWorld starts a service in a new data directory.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), listen: "127.0.0.1:0", agents: "127.0.0.1:0"}
+	return newWorldWith(t, service.Options{})
+}
+
+// newWorldWith is newWorld with options beside what every world has.
+func newWorldWith(t *testing.T, o service.Options) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), listen: "127.0.0.1:0", agents: "127.0.0.1:0", options: o}
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	w.sub = "/subscriptions/" + w.admin.Subscription

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"embed"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -20,11 +21,18 @@ type dialect struct {
 	goose goose.Dialect
 	// bind rewrites the "?" placeholders of a statement.
 	bind func(statement string) string
-	// update are the options that make a writing transaction serialisable.
-	update *sql.TxOptions
+	// view and update are the options that make a reading transaction one moment
+	// and a writing one serialisable.
+	view, update *sql.TxOptions
 	// again says whether a transaction failed only because of another one and
 	// succeeds when it is run once more.
 	again func(error) bool
+	// attempts is how often an update that lost against another one is run;
+	// pause is the wait before the second time, which doubles.
+	attempts int
+	pause    time.Duration
+	// whole checks the database itself, as far as the program can.
+	whole string
 }
 
 // schema returns the dialect's migrations.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"holdfast.dev/holdfast/internal/catalog"
 )
@@ -18,7 +17,7 @@ func (t *tx) List(q catalog.Query) (docs []catalog.Document, err error) {
 	statement, args := selection(q)
 	rows, err := t.sql.QueryContext(t.ctx, t.store.db.dialect.bind(statement), args...)
 	if err != nil {
-		return nil, fmt.Errorf("list documents of kind %s: %w", q.Kind, err)
+		return nil, fmt.Errorf("list documents of kind %s: %w", q.Kind, t.failed(err))
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -28,25 +27,35 @@ func (t *tx) List(q catalog.Query) (docs []catalog.Document, err error) {
 		}
 		docs = append(docs, doc)
 	}
-	return docs, rows.Err()
+	return docs, t.failed(rows.Err())
 }
 
-// selection builds the statement for q. Each label is a join on the label
-// index, so that the database may start from the rarest.
+// selection builds the statement for q. With labels it walks the index of the
+// first one, which is in order of IDs, and looks the others up; without, it walks
+// the documents. So the work is that of a page, however many documents there are.
 func selection(q catalog.Query) (string, []any) {
-	var statement strings.Builder
-	var args []any
-	statement.WriteString(`SELECT d.id, d.etag, d.labels, d.body FROM documents d`)
+	from, where, walk, args := `documents d`, `d.kind = ?`, `d.id`, []any{q.Kind}
 	for i, name := range slices.Sorted(maps.Keys(q.Labels)) {
-		fmt.Fprintf(&statement, ` JOIN document_labels l%[1]d ON l%[1]d.kind = d.kind AND l%[1]d.id = d.id AND l%[1]d.name = ? AND l%[1]d.value = ?`, i)
+		if i == 0 {
+			from = `document_labels l CROSS JOIN documents d` // SQLite keeps the order of a cross join
+			where = `l.kind = ? AND l.name = ? AND l.value = ? AND d.kind = l.kind AND d.id = l.id`
+			walk = `l.id`
+		} else {
+			where += ` AND EXISTS (SELECT 1 FROM document_labels m WHERE m.kind = d.kind AND m.id = d.id AND m.name = ? AND m.value = ?)`
+		}
 		args = append(args, name, q.Labels[name])
 	}
-	statement.WriteString(` WHERE d.kind = ? AND d.id > ?`)
-	args = append(args, q.Kind, q.After)
-	if q.Prefix != "" {
-		statement.WriteString(` AND d.id >= ? AND d.id < ?`)
-		args = append(args, q.Prefix, q.Prefix+lastRune)
+	// One bound on each side: SQLite uses no more, and not the best of them.
+	if q.Prefix > q.After {
+		where += ` AND ` + walk + ` >= ?`
+		args = append(args, q.Prefix)
+	} else {
+		where += ` AND ` + walk + ` > ?`
+		args = append(args, q.After)
 	}
-	statement.WriteString(` ORDER BY d.id LIMIT ?`)
-	return statement.String(), append(args, q.PageSize())
+	if q.Prefix != "" {
+		where += ` AND ` + walk + ` < ?`
+		args = append(args, q.Prefix+lastRune)
+	}
+	return `SELECT d.id, d.etag, d.labels, d.body FROM ` + from + ` WHERE ` + where + ` ORDER BY ` + walk + ` LIMIT ?`, append(args, q.PageSize())
 }

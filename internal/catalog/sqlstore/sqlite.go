@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -17,11 +18,17 @@ import (
 const readers = 8
 
 var sqliteDialect = dialect{
-	name:   "sqlite",
-	goose:  goose.DialectSQLite3,
-	bind:   func(statement string) string { return statement },
-	update: nil, // every writing transaction is BEGIN IMMEDIATE, which is serialisable
-	again:  busy,
+	name:  "sqlite",
+	goose: goose.DialectSQLite3,
+	bind:  func(statement string) string { return statement },
+	// Every writing transaction is BEGIN IMMEDIATE, which is serialisable, and
+	// every reading one sees one moment.
+	view:     nil,
+	update:   nil,
+	again:    busy,
+	attempts: 5, // each has waited for busy_timeout
+	pause:    2 * time.Millisecond,
+	whole:    `PRAGMA integrity_check(1)`,
 }
 
 // OpenSQLite opens, and creates when it is not there, the database file at

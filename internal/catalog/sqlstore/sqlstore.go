@@ -8,25 +8,63 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
-
-	"holdfast.dev/holdfast/internal/catalog"
 )
 
-// attempts is how often an update that lost against another one is run.
-const attempts = 5
-
-// DB is an open database: a pool to write with and one to read with. The job
-// engine works on the same write pool, so that work and documents commit together.
+// DB is an open database: a pool to write with and one to read with. On SQLite
+// the job engine works on the write pool, on PostgreSQL it has one of its own.
 type DB struct {
 	Write *sql.DB
 	Read  *sql.DB
+	// Engine are the connections of the job engine; nil on SQLite.
+	Engine *pgxpool.Pool
 
 	dialect dialect
 }
 
-// Close closes both pools.
-func (d *DB) Close() error { return errors.Join(d.Write.Close(), d.Read.Close()) }
+// Close closes all connections.
+func (d *DB) Close() error {
+	if d.Engine != nil {
+		d.Engine.Close()
+	}
+	return errors.Join(d.Write.Close(), d.Read.Close())
+}
+
+// Whole fails when the database says that it is damaged, or cannot be used.
+func (d *DB) Whole(ctx context.Context) error {
+	var verdict string
+	if err := d.Read.QueryRowContext(ctx, d.dialect.whole).Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return errors.New(verdict)
+	}
+	return nil
+}
+
+// aloneKey is the advisory lock of Alone: "holdfast" in bytes.
+const aloneKey = 0x686f6c6466617374
+
+// Alone runs fn while no other process is in Alone on the same database. On
+// SQLite that is the business of whoever owns the file.
+func (d *DB) Alone(ctx context.Context, fn func(context.Context) error) (err error) {
+	if d.Engine == nil {
+		return fn(ctx)
+	}
+	conn, err := d.Engine.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("lock the database: %w", err)
+	}
+	// The lock ends with the session, whatever becomes of fn and of this process.
+	defer func() { err = errors.Join(err, conn.Hijack().Close(context.WithoutCancel(ctx))) }()
+	for _, statement := range []string{`SET lock_timeout = 0`, `SET statement_timeout = 0`, fmt.Sprintf(`SELECT pg_advisory_lock(%d)`, int64(aloneKey))} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("lock the database: %w", err)
+		}
+	}
+	return fn(ctx)
+}
 
 // Migrate brings the schema up to date. It may be repeated.
 func (d *DB) Migrate(ctx context.Context) error {
@@ -63,49 +101,4 @@ func (d *DB) migrations() (*goose.Provider, error) {
 		return nil, fmt.Errorf("prepare the catalog's migrations: %w", err)
 	}
 	return provider, nil
-}
-
-// Enqueue hands a job to the job engine inside the transaction tx.
-type Enqueue func(ctx context.Context, tx *sql.Tx, job catalog.Job) error
-
-// Store is a catalog.Store in a SQL database.
-type Store struct {
-	db      *DB
-	enqueue Enqueue
-}
-
-// New returns the catalog in db, whose schema must be up to date.
-func New(db *DB, enqueue Enqueue) *Store { return &Store{db: db, enqueue: enqueue} }
-
-// View runs fn on a consistent, read-only picture of the catalog.
-func (s *Store) View(ctx context.Context, fn func(catalog.Tx) error) error {
-	return s.run(ctx, s.db.Read, nil, true, fn)
-}
-
-// Update runs fn in a serialisable transaction. Where the database asks for
-// it, fn is run again from the start: it must not change anything else.
-func (s *Store) Update(ctx context.Context, fn func(catalog.Tx) error) error {
-	var err error
-	for range attempts {
-		if err = s.run(ctx, s.db.Write, s.db.dialect.update, false, fn); !s.db.dialect.again(err) {
-			return err
-		}
-	}
-	return fmt.Errorf("catalog update lost %d times against others: %w", attempts, err)
-}
-
-func (s *Store) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, readOnly bool, fn func(catalog.Tx) error) error {
-	t, err := pool.BeginTx(ctx, options)
-	if err != nil {
-		return fmt.Errorf("begin catalog transaction: %w", err)
-	}
-	// After a commit this does nothing; after an error or a panic of fn it undoes all.
-	defer func() { _ = t.Rollback() }()
-	if err := fn(&tx{ctx: ctx, sql: t, store: s, readOnly: readOnly}); err != nil {
-		return err
-	}
-	if err := t.Commit(); err != nil {
-		return fmt.Errorf("commit catalog transaction: %w", err)
-	}
-	return nil
 }

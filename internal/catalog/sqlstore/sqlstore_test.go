@@ -2,14 +2,15 @@ package sqlstore_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/catalog/catalogtest"
 	"holdfast.dev/holdfast/internal/catalog/sqlstore"
+	"holdfast.dev/holdfast/test/postgres"
 )
 
 // open returns a migrated database in a fresh file.
@@ -26,7 +27,29 @@ func open(t *testing.T, path string) *sqlstore.DB {
 	return db
 }
 
-func none(context.Context, *sql.Tx, catalog.Job) error { return nil }
+func none(context.Context, *sqlstore.Transaction, catalog.Job) error { return nil }
+
+func TestMain(m *testing.M) { os.Exit(postgres.Main(m)) }
+
+// openPostgres returns a migrated database on a real server.
+func openPostgres(t *testing.T, url string) *sqlstore.DB {
+	t.Helper()
+	db, err := sqlstore.OpenPostgres(t.Context(), url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if err := db.Alone(t.Context(), db.Migrate); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func TestPostgres(t *testing.T) {
+	catalogtest.Run(t, func(t *testing.T) catalog.Store {
+		return sqlstore.New(openPostgres(t, postgres.Database(t)), none)
+	})
+}
 
 func TestSQLite(t *testing.T) {
 	catalogtest.Run(t, func(t *testing.T) catalog.Store {
@@ -90,7 +113,7 @@ func TestTwoProcesses(t *testing.T) {
 
 func TestEnqueueFailureRollsBack(t *testing.T) {
 	stop := errors.New("queue is closed")
-	store := sqlstore.New(open(t, filepath.Join(t.TempDir(), "c.db")), func(context.Context, *sql.Tx, catalog.Job) error { return stop })
+	store := sqlstore.New(open(t, filepath.Join(t.TempDir(), "c.db")), func(context.Context, *sqlstore.Transaction, catalog.Job) error { return stop })
 	err := store.Update(t.Context(), func(tx catalog.Tx) error {
 		if _, err := tx.Put(catalog.Document{Kind: "k", ID: "i", Body: []byte(`{}`)}, ""); err != nil {
 			return err

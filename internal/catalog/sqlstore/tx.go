@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"holdfast.dev/holdfast/internal/catalog"
 )
@@ -14,9 +15,19 @@ import (
 // transaction ends with that context anyhow.
 type tx struct {
 	ctx      context.Context
-	sql      *sql.Tx
+	sql      *Transaction
 	store    *Store
 	readOnly bool
+	lost     error // why all of it must be run again
+}
+
+// failed keeps in mind that the database ended this transaction for another one:
+// what the caller makes of the error need not tell.
+func (t *tx) failed(err error) error {
+	if err != nil && t.store.db.dialect.again(err) {
+		t.lost = err
+	}
+	return err
 }
 
 // Get reads one document.
@@ -27,7 +38,7 @@ func (t *tx) Get(kind, id string) (catalog.Document, error) {
 		return catalog.Document{}, fmt.Errorf("%s %q: %w", kind, id, catalog.ErrNotFound)
 	}
 	if err != nil {
-		return catalog.Document{}, fmt.Errorf("read %s %q: %w", kind, id, err)
+		return catalog.Document{}, fmt.Errorf("read %s %q: %w", kind, id, t.failed(err))
 	}
 	return doc, nil
 }
@@ -45,15 +56,23 @@ func (t *tx) Put(doc catalog.Document, ifMatch string) (catalog.Document, error)
 	if err := t.write(doc, ifMatch); err != nil {
 		return catalog.Document{}, err
 	}
-	if err := t.exec(`DELETE FROM document_labels WHERE kind = ? AND id = ?`, doc.Kind, doc.ID); err != nil {
-		return catalog.Document{}, err
-	}
+	return doc, t.label(doc)
+}
+
+// label makes the searched labels those of doc, and touches only those that
+// differ: most changes of a document are not of its labels.
+func (t *tx) label(doc catalog.Document) error {
+	remove := `DELETE FROM document_labels WHERE kind = ? AND id = ?` + strings.Repeat(` AND (name <> ? OR value <> ?)`, len(doc.Labels))
+	insert := `INSERT INTO document_labels (kind, id, name, value) VALUES (?, ?, ?, ?)` + strings.Repeat(`, (?, ?, ?, ?)`, max(len(doc.Labels)-1, 0)) + ` ON CONFLICT DO NOTHING`
+	removed, inserted := []any{doc.Kind, doc.ID}, []any{}
 	for name, value := range doc.Labels {
-		if err := t.exec(`INSERT INTO document_labels (kind, id, name, value) VALUES (?, ?, ?, ?)`, doc.Kind, doc.ID, name, value); err != nil {
-			return catalog.Document{}, err
-		}
+		removed = append(removed, name, value)
+		inserted = append(inserted, doc.Kind, doc.ID, name, value)
 	}
-	return doc, nil
+	if err := t.exec(remove, removed...); err != nil || len(doc.Labels) == 0 {
+		return err
+	}
+	return t.exec(insert, inserted...)
 }
 
 // write puts the row itself, under the condition ifMatch.
@@ -96,7 +115,7 @@ func (t *tx) Enqueue(job catalog.Job) error {
 		return catalog.ErrReadOnly
 	}
 	if err := t.store.enqueue(t.ctx, t.sql, job); err != nil {
-		return fmt.Errorf("enqueue %s job: %w", job.Kind, err)
+		return fmt.Errorf("enqueue %s job: %w", job.Kind, t.failed(err))
 	}
 	return nil
 }
@@ -106,7 +125,7 @@ func (t *tx) Enqueue(job catalog.Job) error {
 func (t *tx) one(kind, id, statement string, args ...any) error {
 	result, err := t.sql.ExecContext(t.ctx, t.store.db.dialect.bind(statement), args...)
 	if err != nil {
-		return fmt.Errorf("write %s %q: %w", kind, id, err)
+		return fmt.Errorf("write %s %q: %w", kind, id, t.failed(err))
 	}
 	changed, err := result.RowsAffected()
 	if err != nil {
@@ -120,7 +139,7 @@ func (t *tx) one(kind, id, statement string, args ...any) error {
 
 func (t *tx) exec(statement string, args ...any) error {
 	if _, err := t.sql.ExecContext(t.ctx, t.store.db.dialect.bind(statement), args...); err != nil {
-		return fmt.Errorf("write catalog: %w", err)
+		return fmt.Errorf("write catalog: %w", t.failed(err))
 	}
 	return nil
 }
