@@ -21,6 +21,9 @@ type InstanceProperties struct {
 	CurrentProtectionState string            `json:"currentProtectionState,omitempty"`
 	ProtectionErrorDetails *UserFacingError  `json:"protectionErrorDetails,omitempty"`
 	ProvisioningState      string            `json:"provisioningState,omitempty"`
+
+	// HoldfastReplication is an extension, set while the vault is replicated.
+	HoldfastReplication *Replication `json:"holdfastReplication,omitempty"`
 }
 
 // Object types of instances.

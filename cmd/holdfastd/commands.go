@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -47,6 +48,7 @@ func serveCommand() *cobra.Command {
 	f.StringSliceVar(&o.StoreFolders, "store-folder", nil, "absolute folder below which storage accounts may have file:// stores")
 	keyFlags(f, &o)
 	vaultStoreFlags(cmd, &o)
+	f.DurationVar(&o.ReplicaRefresh, "replica-refresh", time.Minute, "how often the stores of replicas are looked into for what is new")
 	f.Int64Var(&o.VaultLimits.VolumeBytes, "vault-volume-limit", 0, "bytes of the largest volume that is copied into a vault; 0 is no limit")
 	f.IntVar(&o.VaultLimits.Volumes, "vault-volumes", 0, "most volumes of one recovery point that are copied into a vault; 0 is no limit")
 	f.Int64Var(&o.VaultLimits.BytesPerSecond, "vault-rate", 0, "bytes per second that each mover may send into a vault; 0 is no limit")
@@ -70,7 +72,7 @@ func checkCommand() *cobra.Command {
 	o := service.Options{Clock: clock.System{}}
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check the database, the keys, the certificates and the stores", Args: cobra.NoArgs,
-		Long: "Check the database, the keys, the certificates and the stores. It may run beside the service. It changes nothing, but for small objects that it writes into the store of the vaults and deletes again. The exit code is 1 when there is a problem.",
+		Long: "Check the database, the keys, the certificates and the stores. It may run beside the service. It changes nothing, but for small objects that it writes into the stores of vaults and replicas and deletes again. The exit code is 1 when there is a problem.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return report(cmd.OutOrStdout(), service.Check(cmd.Context(), o))
 		},
@@ -99,6 +101,7 @@ func vaultStoreFlags(cmd *cobra.Command, o *service.Options) {
 	o.VaultStoreKey = os.Getenv("HOLDFAST_VAULT_STORE_KEY")
 	f.StringVar(&o.VaultStore, "vault-store", "", "URL of the store of the vaults: file:///folder, https://account.host/container, s3://bucket or gs://bucket; without it a folder of the data directory")
 	f.StringVar(&o.VaultStoreAccount, "vault-store-account", "", "name of the vault store's account, or id of its access key")
+	f.StringVar(&o.RegionsFile, "regions", "", "YAML file of regions and the stores that vaults are replicated into")
 	f.StringVar(&o.VaultStoreKeyFile, "vault-store-key-file", "", "file of the vault store's key (or $HOLDFAST_VAULT_STORE_KEY)")
 }
 

@@ -20,6 +20,11 @@ type RestoreRequest struct {
 	// StagingGroupID and StagingAccountID may be given for the vault tier.
 	StagingGroupID   string `json:"stagingGroupId,omitempty"`
 	StagingAccountID string `json:"stagingAccountId,omitempty"`
+	// KeepStaging leaves what was hydrated where it is after the restore.
+	KeepStaging bool `json:"keepStaging,omitempty"`
+	// Region is set on cross region restores: the one whose replica is read, and
+	// which the target cluster is in.
+	Region string `json:"region,omitempty"`
 }
 
 // Conflict policies and volume modes.
@@ -37,6 +42,8 @@ func (r RestoreRequest) Check() *Problem {
 		return p
 	}
 	switch {
+	case r.Region != "" && r.Tier != TierVault:
+		return Invalid("sourceDataStoreType", "cross region restores read the VaultStore, not %q", r.Tier)
 	case r.Tier != TierOperational && r.Tier != TierVault:
 		return Invalid("sourceDataStoreType", "recovery points are read from OperationalStore or VaultStore, not %q", r.Tier)
 	case !isClusterID(r.Target.ID):

@@ -16,6 +16,10 @@ const (
 	WorkUnvault           WorkKind = "unvault"            // Subject: recovery point; Vaulted is set; nothing of it stays, or comes, in the vault
 	WorkPurge             WorkKind = "purge"              // Subject: prefix in the vault's store; everything below it
 	WorkCollect           WorkKind = "collect"            // Subject: prefix in the vault's store; Vaulted is set; what no recovery point needs
+	WorkReplicate         WorkKind = "replicate"          // Subject: instance; what is in its vault goes to the paired region
+	WorkReplicateVault    WorkKind = "replicate-vault"    // Subject: vault; asks for WorkReplicate of every instance
+	WorkUpkeep            WorkKind = "upkeep"             // Subject: job over repositories in the vault
+	WorkPurgeContainer    WorkKind = "purge-container"    // Subject: container; Prefix is set; everything below it
 	WorkValidateRestore   WorkKind = "validate-restore"   // Subject: instance; Restore is set
 	WorkRestore           WorkKind = "restore"            // Subject: job
 	WorkInstallExtension  WorkKind = "install-extension"  // Subject: extension
@@ -42,4 +46,6 @@ type VaultedPoint struct {
 	KeyName         string `json:"keyName"` // of the repository's data key
 	Prefix          string `json:"prefix"`  // of the repository, ends with "/"
 	RecoveryPointID string `json:"recoveryPointId,omitempty"`
+	// Region names the region whose replica is meant; empty for the vault's own store.
+	Region string `json:"region,omitempty"`
 }

@@ -17,9 +17,18 @@ type Needs func(*backup.Instance, backup.Facts) []backup.Grant
 // GatherFacts reads everything that a preflight wants to know about an
 // instance, which need not be stored.
 func GatherFacts(tx catalog.Tx, i *backup.Instance, now time.Time, needs Needs) (backup.Facts, error) {
-	var f backup.Facts
+	vault, err := optional(Vaults.Get(tx, i.VaultID()))
+	if err != nil {
+		return backup.Facts{}, err
+	}
+	return GatherFactsOf(tx, i, vault, now, needs)
+}
+
+// GatherFactsOf is GatherFacts about an instance of a vault that may be of another
+// region, and is nil when it does not exist.
+func GatherFactsOf(tx catalog.Tx, i *backup.Instance, vault *backup.Vault, now time.Time, needs Needs) (backup.Facts, error) {
+	f := backup.Facts{Vault: vault}
 	for _, read := range []func() error{
-		func() (err error) { f.Vault, err = optional(Vaults.Get(tx, i.VaultID())); return err },
 		func() (err error) { f.Policy, err = optional(Policies.Get(tx, i.PolicyID)); return err },
 		func() (err error) { f.Cluster, err = optional(Clusters.Get(tx, i.Datasource.ID)); return err },
 		func() (err error) { f.Bindings, err = Bindings.Below(tx, i.Datasource.ID); return err },

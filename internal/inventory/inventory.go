@@ -35,8 +35,27 @@ var (
 	Bindings       = Collection[backup.TrustedAccessBinding, *backup.TrustedAccessBinding]{kind: "trusted-access", labels: bindingLabels}
 	Accounts       = Collection[backup.StorageAccount, *backup.StorageAccount]{kind: "storage-account", labels: accountLabels}
 	Containers     = Collection[backup.Container, *backup.Container]{kind: "container"}
+	Replicas       = Collection[backup.Replica, *backup.Replica]{kind: "replica", labels: replicaLabels}
 	UserIdentities = Collection[backup.UserIdentity, *backup.UserIdentity]{kind: "user-identity"}
 )
+
+// What lies in the stores of replicas, as the service reads it there: documents of
+// another region, which nothing but restores from there looks at.
+var (
+	SecondaryVaults    = Collection[backup.Vault, *backup.Vault]{kind: "secondary-vault"}
+	SecondaryInstances = Collection[backup.Instance, *backup.Instance]{kind: "secondary-instance"}
+	SecondaryPoints    = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "secondary-recovery-point"}
+)
+
+func replicaLabels(r *backup.Replica) map[string]string {
+	if !r.Done.IsZero() {
+		return nil
+	}
+	return map[string]string{LabelStatus: ReplicaPending}
+}
+
+// ReplicaPending is the LabelStatus of replicas that are on their way.
+const ReplicaPending = "Pending"
 
 func instanceLabels(i *backup.Instance) map[string]string {
 	return map[string]string{LabelCluster: backup.Key(i.Datasource.ID), LabelPolicy: backup.Key(i.PolicyID),

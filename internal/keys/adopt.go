@@ -10,6 +10,19 @@ import (
 	"holdfast.dev/holdfast/internal/objstore"
 )
 
+// Recover returns the data key of the repository of that name from the wrapped forms
+// that lie in it, whatever the catalog knows. It must stay in memory.
+func (r *Ring) Recover(ctx context.Context, name string, repository objstore.Store) ([]byte, error) {
+	key, bound, err := Recover(ctx, repository, r.provider)
+	if err == nil && bound != name {
+		err = fmt.Errorf("it is bound to %s: %w", bound, ErrUnwrap)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of repository %s: %w", name, err)
+	}
+	return key, nil
+}
+
 // Adopt enters into the catalog a wrapped key that lies in the repository, bound
 // to that name, when the provider can unwrap it. One that the catalog has already
 // stays.

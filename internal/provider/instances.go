@@ -52,33 +52,56 @@ func (p *Provider) instances() arm.Type {
 }
 
 func (p *Provider) getInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var instance *backup.Instance
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		instance, err = inventory.Instances.Get(tx, r.ID.String())
+	var out v1.Instance
+	var etag string
+	err := p.Store.View(ctx, func(tx catalog.Tx) error {
+		instance, err := instanceHereOrThere(tx, r.ID.String())
+		if err != nil {
+			return err
+		}
+		out, etag = instanceTo(instance), instance.ETag
+		out.Properties.HoldfastReplication, err = p.replicationTo(tx, instance.ID)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return arm.OK(instanceTo(instance)).WithETag(instance.ETag), nil
+	return arm.OK(out).WithETag(etag), nil
 }
 
 func instanceID(i v1.Instance) string { return i.ID }
 
 func (p *Provider) listInstances(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.Instance
+	var out []v1.Instance
 	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
+	err := p.Store.View(ctx, func(tx catalog.Tx) error {
+		vault, err := existing(inventory.Vaults.Get(tx, r.ID.String()))
+		if err != nil {
 			return err
 		}
-		list, next, err = inventory.Instances.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
+		collection := inventory.Instances
+		if vault == nil {
+			if vault, err = inventory.SecondaryVaults.Get(tx, r.ID.String()); err != nil {
+				return err
+			}
+			collection = inventory.SecondaryInstances
+		}
+		list, after, err := collection.Page(tx, r.ID.String(), r.After(), r.Limit())
+		if err != nil {
+			return err
+		}
+		out, next = show(list, instanceTo), after
+		for i := 0; i < len(out) && vault.ReplicaRegion(p.Regions) != ""; i++ {
+			if out[i].Properties.HoldfastReplication, err = p.replicationTo(tx, list[i].ID); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return arm.Page(r, show(list, instanceTo), instanceID, next)
+	return arm.Page(r, out, instanceID, next)
 }
 
 // listInstancesOf lists the instances that protect one cluster, whatever the

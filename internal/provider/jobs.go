@@ -67,7 +67,7 @@ func (p *Provider) listJobs(ctx context.Context, r *arm.Request) (*arm.Response,
 	var out []v1.Job
 	for i := range jobs {
 		j := &jobs[i]
-		if f.is("status", string(j.Status)) && f.is("operation", string(j.Kind)) && f.is("backupInstanceName", nameOf(j.InstanceID)) &&
+		if f.is("status", string(j.Status)) && f.is("operation", operationOf(j)) && f.is("backupInstanceName", nameOf(j.InstanceID)) &&
 			!j.Started.Before(start) && !j.Started.After(end) {
 			out = append(out, jobTo(j))
 		}
@@ -87,16 +87,28 @@ func jobTo(j *backup.Job) v1.Job {
 		SourceResourceGroup: cluster.ResourceGroup(), SourceSubscriptionID: cluster.Subscription(),
 		SourceDataStoreType: string(sourceTier(j)), VaultName: nameOf(backup.ParentID(j.InstanceID)),
 		BackupInstanceFriendlyName: friendlyJobName(j, cluster),
-		OperationCategory:          string(j.Kind), Operation: string(j.Kind), Status: string(j.Status),
+		OperationCategory:          operationOf(j), Operation: operationOf(j), Status: string(j.Status),
 		StartTime: arm.FormatTime(j.Started), EndTime: optionalTime(j.Ended), Duration: backup.FormatDuration(j.Duration()),
 		IsUserTriggered: j.UserTriggered, SupportedActions: []string{""}, ProgressEnabled: false,
 		ETag: jobETag(j), ExtendedInfo: extendedInfo(j),
 	}}
 	out.SystemData = nil // it is the service's own
+	if j.Restore != nil && j.Restore.Region != "" {
+		yes := true
+		out.Properties.IsCrossRegionRestore = &yes
+	}
 	if j.Problem != nil {
 		out.Properties.ErrorDetails = []v1.UserFacingError{*facing(j.Problem)}
 	}
 	return out
+}
+
+// operationOf is what a job does in the words of the API.
+func operationOf(j *backup.Job) string {
+	if j.Restore != nil && j.Restore.Region != "" {
+		return v1.OperationCrossRegionRestore
+	}
+	return string(j.Kind)
 }
 
 // sourceTier is the tier that a job reads.

@@ -80,6 +80,9 @@ var offered = []struct {
 	{"backupVaults/deletedBackupInstances", []string{"read", "undelete/action"}},
 	{"backupVaults/backupJobs", []string{"read", "cancel/action"}},
 	{"locations", []string{"checkNameAvailability/action"}},
+	{"subscriptions/resourceGroups/providers/locations", []string{
+		"fetchSecondaryRecoveryPoints/action", "validateCrossRegionRestore/action", "crossRegionRestore/action",
+		"fetchCrossRegionRestoreJobs/action", "fetchCrossRegionRestoreJob/action"}},
 }
 
 func backupOperations() []v1.ProviderOperation {

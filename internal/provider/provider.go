@@ -18,7 +18,8 @@ import (
 	"holdfast.dev/holdfast/internal/clock"
 )
 
-// Config is what the resource types need. Everything but Folders is required.
+// Config is what the resource types need. Everything but Folders
+// and Regions is required.
 type Config struct {
 	Store    catalog.Store
 	Clock    clock.Clock
@@ -33,6 +34,8 @@ type Config struct {
 	// Folders are the absolute paths below which storage accounts may have
 	// stores of their own; none when empty.
 	Folders []string
+	// Regions are those that vaults are replicated between.
+	Regions backup.Regions
 }
 
 // Buckets reaches the real stores behind storage accounts.
@@ -61,7 +64,7 @@ func New(c Config) *Provider { return &Provider{c} }
 // Types declares every resource type.
 func (p *Provider) Types() []arm.Type {
 	return []arm.Type{
-		p.vaults(), p.vaultLocations(), p.providerOperations(), p.policies(),
+		p.vaults(), p.vaultLocations(), p.crossRegion(), p.providerOperations(), p.policies(),
 		p.instances(), p.deletedInstances(), p.recoveryPoints(), p.jobs(),
 		p.clusters(), p.trustedAccessBindings(), p.trustedAccessRoles(), p.extensions(),
 		p.storageAccounts(), p.containers(), p.userIdentities(),

@@ -85,7 +85,7 @@ func (p *Provider) storeBinding(tx catalog.Tx, r *arm.Request, b *backup.Trusted
 	if err := r.Match(etagOf(baseOf(old))); err != nil {
 		return nil, err
 	}
-	vault, err := existing(inventory.Vaults.Get(tx, b.SourceID))
+	vault, err := existing(vaultHereOrThere(tx, b.SourceID))
 	if err != nil {
 		return nil, err
 	}

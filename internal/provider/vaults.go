@@ -42,7 +42,7 @@ func (p *Provider) getVault(ctx context.Context, r *arm.Request) (*arm.Response,
 	var out v1.Vault
 	var etag string
 	err := p.Store.View(ctx, func(tx catalog.Tx) error {
-		v, err := inventory.Vaults.Get(tx, r.ID.String())
+		v, err := vaultHereOrThere(tx, r.ID.String())
 		if err != nil {
 			return err
 		}
@@ -106,11 +106,19 @@ func (p *Provider) storeVault(tx catalog.Tx, r *arm.Request, v, old *backup.Vaul
 	if err := refuse(v.Check()); err != nil {
 		return nil, err
 	}
+	if err := refuse(v.CheckRegion(old, p.Regions)); err != nil {
+		return nil, err
+	}
 	if err := checkVaultChange(tx, v, old); err != nil {
 		return nil, err
 	}
 	if err := inventory.Vaults.Put(tx, v); err != nil {
 		return nil, err
+	}
+	if v.ReplicaRegion(p.Regions) != "" {
+		if err := inventory.Enqueue(tx, backup.Work{Kind: backup.WorkReplicateVault, Subject: v.ID}); err != nil {
+			return nil, err
+		}
 	}
 	out, err := p.vaultTo(tx, v)
 	if err != nil {

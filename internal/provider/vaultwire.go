@@ -136,6 +136,9 @@ func (p *Provider) vaultTo(tx catalog.Tx, v *backup.Vault) (v1.Vault, error) {
 		ReplicatedRegions: []string{}, SecureScore: "Adequate", BCDRSecurityLevel: "Good",
 		CrossRegionBackupSettings: "NotApplicable",
 	}}
+	if region := v.ReplicaRegion(p.Regions); region != "" {
+		out.Properties.ReplicatedRegions = []string{region}
+	}
 	out.Identity = p.identityTo(v.Identity, attached)
 	out.ETag = v.ETag
 	for _, s := range v.Storage {

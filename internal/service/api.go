@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/provider"
@@ -13,7 +14,7 @@ import (
 )
 
 // api builds the public API: sign-in in front, the resources behind it.
-func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.Tokens, secrets *keys.Sealer) (http.Handler, error) {
+func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.Tokens, secrets *keys.Sealer, regions backup.Regions) (http.Handler, error) {
 	tenant, err := signin.EnsureTenant(ctx, s.store, "")
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.T
 	platform := provider.NewPlatform(s.store, s.Clock, tenant)
 	product := provider.New(provider.Config{
 		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot, Secrets: secrets},
-		Tokens: tokens, Secrets: secrets, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders,
+		Tokens: tokens, Secrets: secrets, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders, Regions: regions,
 	})
 	server, err := arm.New(arm.Config{
 		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),

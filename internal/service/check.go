@@ -39,9 +39,9 @@ func (c *checker) add(check string, result Result, format string, values ...any)
 
 // Check looks at everything that the service stands on: the database, the keys,
 // the certificates and the stores. It changes nothing but for small objects that
-// it writes into the store of the vaults and deletes again; the service may be
-// running. Of the options it reads DataDir, Database, TLSCert, TLSKey, VaultStore
-// with its credentials, and Clock.
+// it writes into the stores of vaults and replicas and deletes again; the service
+// may be running. Of the options it reads DataDir, Database, TLSCert, TLSKey,
+// VaultStore with its credentials, RegionsFile, and Clock.
 func Check(ctx context.Context, o Options) []Finding {
 	c := &checker{Options: o}
 	c.database(ctx)
@@ -51,6 +51,7 @@ func Check(ctx context.Context, o Options) []Finding {
 	secrets := c.keys(ctx)
 	c.certificates()
 	c.vaults(ctx)
+	c.replicas(ctx)
 	if c.db != nil && secrets != nil {
 		c.stores(ctx, secrets)
 	}

@@ -55,22 +55,41 @@ func (c *checker) stores(ctx context.Context, secrets *keys.Sealer) {
 // vaults tries the store of the vaults: whether it can be reached and written,
 // and never overwrites.
 func (c *checker) vaults(ctx context.Context) {
-	const name = "vault store"
 	at, err := c.vaultLocation()
 	if err != nil {
-		c.add(name, Problem, "%v", err)
+		c.add("vault store", Problem, "%v", err)
 		return
 	}
+	c.tryStore(ctx, "vault store", at, c.VaultStore == "", "--vault-store")
+}
+
+// replicas tries the stores of the regions.
+func (c *checker) replicas(ctx context.Context) {
+	places, err := c.readRegions()
+	if err != nil {
+		c.add("regions", Problem, "%v", err)
+		return
+	}
+	for _, region := range places.Regions {
+		if at, ok := places.stores[region.Name]; ok {
+			c.tryStore(ctx, "replica store "+region.Name, at, false, "replicaStore in "+c.RegionsFile)
+		}
+	}
+}
+
+// tryStore writes into a store. own says that it is a folder nobody named, setting
+// what names it otherwise.
+func (c *checker) tryStore(ctx context.Context, name string, at location.Location, own bool, setting string) {
 	probe, cancel := context.WithTimeout(ctx, 3*probeTime)
 	defer cancel()
-	err = location.Check(probe, at)
+	err := location.Check(probe, at)
 	switch {
-	case errors.Is(err, objstore.ErrNoBucket) && c.VaultStore == "":
+	case errors.Is(err, objstore.ErrNoBucket) && own:
 		c.add(name, Problem, "the folder %s is gone; put it back, it holds the vaults", at)
 	case errors.Is(err, objstore.ErrNoBucket):
-		c.add(name, Problem, "%s does not exist; make it, or correct --vault-store", at)
+		c.add(name, Problem, "%s does not exist; make it, or correct %s", at, setting)
 	case errors.Is(err, objstore.ErrForbidden):
-		c.add(name, Problem, "%v; check --vault-store-account and the key", err)
+		c.add(name, Problem, "%v; check the account and the key beside %s", err, setting)
 	case errors.Is(err, objstore.ErrUnsafe):
 		c.add(name, Problem, "%v; use another store", err)
 	case err != nil:

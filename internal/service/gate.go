@@ -22,8 +22,9 @@ import (
 	"holdfast.dev/holdfast/internal/workflow"
 )
 
-// newGate makes the gate before vaults, and what issues grants for it.
-func (s *Service) newGate(vaults objstore.Store, agents agenthub.Registrar) (*gate.Gate, *grants.Issuer, error) {
+// newGate makes the gate before vaults and the replicas in other regions, which can
+// only be read, and what issues grants for it.
+func (s *Service) newGate(vaults objstore.Store, replicas map[string]objstore.Store, agents agenthub.Registrar) (*gate.Gate, *grants.Issuer, error) {
 	signing, err := loadGrantKeys(s.path("tls"), s.Clock)
 	if err != nil {
 		return nil, nil, err
@@ -32,8 +33,12 @@ func (s *Service) newGate(vaults objstore.Store, agents agenthub.Registrar) (*ga
 	if err != nil {
 		return nil, nil, err
 	}
+	stores := gateStores{workflow.VaultStore: vaults}
+	for region, store := range replicas {
+		stores[workflow.ReplicaStore(region)] = wrap.ReadOnly(store)
+	}
 	return gate.New(gate.Config{
-		Issuer: issuer, Stores: gateStores{workflow.VaultStore: vaults}, Operations: gateOperations{s.store, s.Clock}, Certificates: gateClusters{agents},
+		Issuer: issuer, Stores: stores, Operations: gateOperations{s.store, s.Clock}, Certificates: gateClusters{agents},
 		Names: gate.RepositoryNames, Clock: s.Clock, Log: s.Log,
 	}), issuer, nil
 }

@@ -125,7 +125,7 @@ func post(t *testing.T, s *Service, id string) {
 // grantOf issues a grant as the service does, by the keys in its directory.
 func grantOf(t *testing.T, s *Service, operation string) agentv1.GateGrant {
 	t.Helper()
-	_, issuer, err := s.newGate(nil, nil)
+	_, issuer, err := s.newGate(nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

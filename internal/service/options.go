@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/clock"
@@ -49,6 +50,11 @@ type Options struct {
 	// VaultLimits bound the copying of a recovery point into a vault; zero is no
 	// limit.
 	VaultLimits agentv1.VaultLimits
+	// RegionsFile is the YAML file of regions, with the stores that vaults are
+	// replicated into; empty for none. ReplicaRefresh is how often those stores are
+	// looked into; a minute when zero.
+	RegionsFile    string
+	ReplicaRefresh time.Duration
 
 	Clock clock.Clock
 	Log   *slog.Logger

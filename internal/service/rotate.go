@@ -135,7 +135,13 @@ func (r *rotation) places(ctx context.Context) (places []keyPlace, err error) {
 	if err != nil {
 		return places, errors.Join(append(failed, err)...)
 	}
-	places = append(places, keyPlace{"vaults", store, func(key string) []string { return vaultPrefixes(vaults, key) }})
+	inVaults := func(key string) []string { return vaultPrefixes(vaults, key) }
+	places = append(places, keyPlace{"vaults", store, inVaults})
+	replicated, err := r.o.readRegions()
+	failed = append(failed, err)
+	for region, store := range replicated.open() {
+		places = append(places, keyPlace{"replicas in " + region, store, inVaults})
+	}
 	return places, errors.Join(failed...)
 }
 

@@ -97,14 +97,19 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door, grants, err := s.newGate(vaults, agents)
+	places, err := s.readRegions()
+	if err != nil {
+		return err
+	}
+	replicas := places.open()
+	door, grants, err := s.newGate(vaults, replicas, agents)
 	if err != nil {
 		return err
 	}
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
-		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits,
+		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits, Regions: places.Regions, Replicas: replicas,
 	})
 	engine, err := jobs.NewEngine(s.db, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
@@ -114,7 +119,7 @@ func (s *Service) wire(ctx context.Context) error {
 		return err
 	}
 	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
-	api, err := s.api(ctx, root, tokens, secrets)
+	api, err := s.api(ctx, root, tokens, secrets, places.Regions)
 	if err != nil {
 		return err
 	}
@@ -122,6 +127,10 @@ func (s *Service) wire(ctx context.Context) error {
 		{Name: "job engine", Run: engine.Run},
 		hosting.HTTP("public API", s.public, s.publicTLS(), counted.count("public", health(s.store, api)), s.Log),
 		hosting.HTTP("agent API", s.agents, agenthub.TLS(s.get), counted.count("agent", door.Front(hub)), s.Log),
+	}
+	if len(replicas) > 0 {
+		counted.registry.MustRegister(&replicationMetrics{store: s.store, clock: s.Clock, log: s.Log})
+		s.services = append(s.services, hosting.Service{Name: "mirror", Run: s.mirror(places, replicas, kek).Run})
 	}
 	return s.addMetrics(counted)
 }

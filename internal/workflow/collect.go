@@ -32,13 +32,22 @@ func (t *turn) enqueueCollect(instanceID string) error {
 	if err != nil {
 		return err
 	}
-	job, err := inventory.JobOf(backup.Work{Kind: backup.WorkCollect, Subject: at.Prefix, Vaulted: at})
+	return t.enqueueCollectAt(at)
+}
+
+// enqueueCollectAt asks for it in the vault, or in a region's replica of it.
+func (t *turn) enqueueCollectAt(at *backup.VaultedPoint) error {
+	subject := at.Prefix
+	if at.Region != "" {
+		subject += " in " + at.Region
+	}
+	job, err := inventory.JobOf(backup.Work{Kind: backup.WorkCollect, Subject: subject, Vaulted: at})
 	if err != nil {
 		return err
 	}
 	job.NotBefore = t.now.Add(collectDelay)
 	if err := t.tx.Enqueue(job); err != nil {
-		return fmt.Errorf("enqueue %s of %s: %w", backup.WorkCollect, instanceID, err)
+		return fmt.Errorf("enqueue %s of %s: %w", backup.WorkCollect, at.InstanceID, err)
 	}
 	return nil
 }
@@ -64,7 +73,11 @@ func (w *Workflow) collect(ctx context.Context, work backup.Work) (jobs.Result, 
 	}
 	defer func() { _ = repository.Close() }() // what counts is stored
 	done, err := repository.CollectGarbage(ctx, repo.GCOptions{Dead: func(point string) bool {
-		writing, err := w.writing(ctx, work.Vaulted.InstanceID, point)
+		ask := w.writing
+		if work.Vaulted.Region != "" {
+			ask = w.beingReplicated
+		}
+		writing, err := ask(ctx, work.Vaulted.InstanceID, point)
 		return err == nil && !writing
 	}})
 	switch {
@@ -73,7 +86,7 @@ func (w *Workflow) collect(ctx context.Context, work backup.Work) (jobs.Result, 
 	case err != nil:
 		return jobs.Result{}, fmt.Errorf("repository of %s: %w", work.Vaulted.InstanceID, err)
 	}
-	w.Log.Info("collected garbage in the vault", "instance", work.Vaulted.InstanceID,
+	w.Log.Info("collected garbage in the vault", "instance", work.Vaulted.InstanceID, "region", work.Vaulted.Region,
 		"packs", done.Deleted, "freed", done.Freed, "void", len(done.Voided), "damages", len(done.Damages))
 	return jobs.Done(), nil
 }

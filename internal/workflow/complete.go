@@ -23,6 +23,7 @@ type refs struct {
 	// Target is the data key of the one there that is written to.
 	Vault     bool   `json:"vault,omitempty"`
 	Target    string `json:"target,omitempty"`
+	Region    string `json:"region,omitempty"`    // whose replica of the vault is meant
 	Container string `json:"container,omitempty"` // id of the container whose location
 	// Candidate says that the repository may have no key yet: only checks are
 	// made, and any key will do for them.
@@ -70,7 +71,7 @@ func (w *Workflow) complete(ctx context.Context, o agentops.Operation) (json.Raw
 	case agentv1.KindRestore, agentv1.KindValidateRestore:
 		return fill(o, func(spec *agentv1.Restore) error {
 			if r.Vault {
-				return w.grantVault(ctx, o, r.Repository, &spec.Repository, grants.Read, "")
+				return w.grantReading(ctx, o, r, &spec.Repository)
 			}
 			return w.grantAt(ctx, r, &spec.Repository, &spec.Location)
 		})
@@ -138,6 +139,23 @@ func (w *Workflow) grantVault(ctx context.Context, o agentops.Operation, keyName
 	}
 	grant.Gate = &token
 	return w.grant(ctx, refs{Repository: keyName}, grant)
+}
+
+// grantReading gives what reads a repository in the vault, or in the replica of it
+// in another region.
+func (w *Workflow) grantReading(ctx context.Context, o agentops.Operation, r refs, grant *agentv1.RepositoryGrant) error {
+	if r.Region == "" {
+		return w.grantVault(ctx, o, r.Repository, grant, grants.Read, "")
+	}
+	token, err := w.Gate.Grant(grants.Grant{
+		Operation: o.ID, Cluster: o.ClusterID, Store: ReplicaStore(r.Region), Prefix: grant.Prefix, Rights: grants.Read,
+	})
+	if err != nil {
+		return err
+	}
+	grant.Gate = &token
+	grant.Key, err = w.replicaKey(ctx, r.Region, grant.Prefix, r.Repository)
+	return err
 }
 
 // completeInstall issues the token with which the extension's agent enrols.

@@ -44,6 +44,9 @@ func (w *Workflow) housekeeping(ctx context.Context, _ json.RawMessage) (jobs.Re
 	if err != nil {
 		return jobs.Result{}, err
 	}
+	if err := w.replicateVaults(ctx); err != nil {
+		return jobs.Result{}, err
+	}
 	return jobs.Again(housekeepingPause), w.Store.Update(ctx, w.Enrolments.Prune)
 }
 

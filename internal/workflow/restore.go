@@ -34,6 +34,9 @@ func (w *Workflow) restore(ctx context.Context, work backup.Work) (jobs.Result, 
 // preflightRestore asks for everything that stands in the way of a restore. What
 // is restored from the vault needs nothing of where it came from.
 func (w *Workflow) preflightRestore(ctx context.Context, instanceID string, request *backup.RestoreRequest) error {
+	if request.Region != "" {
+		return w.preflightReplica(ctx, instanceID, request)
+	}
 	if request.Tier != backup.TierVault {
 		_, err := w.preflight(ctx, instanceID, request.Target.ID, forRestore)
 		return err
@@ -42,7 +45,7 @@ func (w *Workflow) preflightRestore(ctx context.Context, instanceID string, requ
 	if err != nil {
 		return err
 	}
-	return w.probeVaulted(ctx, instance, request)
+	return w.probeIn(ctx, w.Vaults, instance, request)
 }
 
 // restoreErrand is the operation of a restore job.
@@ -54,10 +57,7 @@ func restoreErrand(t *turn, job *backup.Job) (errand, error) {
 // restoreOperation is the operation, for the target cluster, of a restore or
 // of its validation.
 func (t *turn) restoreOperation(workID, instanceID string, request *backup.RestoreRequest, kind agentv1.Kind) (agentops.Operation, error) {
-	instance, err := inventory.Instances.Get(t.tx, instanceID)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return agentops.Operation{}, backup.NewProblem(backup.CodeResourceNotFound, instanceID, "instance %s does not exist any more", instanceID)
-	}
+	instance, err := t.sourceOf(instanceID, request)
 	if err != nil {
 		return agentops.Operation{}, err
 	}
@@ -65,7 +65,7 @@ func (t *turn) restoreOperation(workID, instanceID string, request *backup.Resto
 	if err != nil {
 		return agentops.Operation{}, err
 	}
-	ref, err := t.refsFor(instance, store, request.Target.ID)
+	ref, err := t.refsFor(instance, store, request)
 	if err != nil {
 		return agentops.Operation{}, err
 	}
@@ -75,11 +75,11 @@ func (t *turn) restoreOperation(workID, instanceID string, request *backup.Resto
 }
 
 // refsFor names what a cluster needs to read a recovery point from a store.
-func (t *turn) refsFor(instance *backup.Instance, store backup.RecoveryStore, clusterID string) (refs, error) {
+func (t *turn) refsFor(instance *backup.Instance, store backup.RecoveryStore, request *backup.RestoreRequest) (refs, error) {
 	if store.Tier == backup.TierVault {
-		return refs{Repository: vaultKeyName(instance.UID), Vault: true}, nil
+		return refs{Repository: vaultKeyName(instance.UID), Vault: true, Region: request.Region}, nil
 	}
-	return t.refsAt(instance, store, clusterID)
+	return t.refsAt(instance, store, request.Target.ID)
 }
 
 // refsAt names what a cluster needs to work in an operational store. An extension knows its
@@ -99,7 +99,11 @@ func (t *turn) refsAt(instance *backup.Instance, store backup.RecoveryStore, clu
 // storeOf returns where the recovery point that is to be restored lies.
 func (t *turn) storeOf(instance *backup.Instance, request *backup.RestoreRequest) (backup.RecoveryStore, error) {
 	id := instance.ID + "/recoveryPoints/" + request.RecoveryPointID
-	point, err := inventory.RecoveryPoints.Get(t.tx, id)
+	points := inventory.RecoveryPoints
+	if request.Region != "" {
+		points = inventory.SecondaryPoints
+	}
+	point, err := points.Get(t.tx, id)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return backup.RecoveryStore{}, backup.NewProblem(backup.CodeResourceNotFound, id, "recovery point %s does not exist any more", request.RecoveryPointID)
 	}

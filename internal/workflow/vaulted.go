@@ -112,30 +112,11 @@ func (w *Workflow) openVaulted(ctx context.Context, at *backup.VaultedPoint) (*r
 	if err != nil {
 		return nil, err
 	}
-	return repo.Open(ctx, objstore.Sub(w.Vaults, at.Prefix), key)
-}
-
-// probeVaulted makes sure that a recovery point can be read from the vault,
-// before a cluster is asked to.
-func (w *Workflow) probeVaulted(ctx context.Context, i *backup.Instance, request *backup.RestoreRequest) error {
-	id, err := layout.ParseID(request.RecoveryPointID)
+	bucket, err := w.storeAt(at)
 	if err != nil {
-		return backup.Invalid("recoveryPointId", "%v", err)
+		return nil, err
 	}
-	var store backup.RecoveryStore
-	err = w.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		store, err = (&turn{tx: tx}).storeOf(i, request)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	_, err = w.Vaults.Stat(ctx, store.Prefix+layout.Manifest(id))
-	if errors.Is(err, objstore.ErrNotFound) {
-		return backup.NewProblem(backup.CodeResourceNotFound, i.ID+"/recoveryPoints/"+request.RecoveryPointID,
-			"recovery point %s is missing in the store of the vaults", request.RecoveryPointID)
-	}
-	return w.vaultUnreachable(ctx, err)
+	return repo.Open(ctx, objstore.Sub(bucket, at.Prefix), key)
 }
 
 // enqueueUnvault asks that the recovery point of a job neither stays in the
@@ -210,7 +191,28 @@ const (
 // purge deletes everything of a repository whose instance is gone: first the
 // wrapped key, without which the rest cannot be read.
 func (w *Workflow) purge(ctx context.Context, work backup.Work) (jobs.Result, error) {
-	store := objstore.Sub(w.Vaults, work.Subject)
+	bucket, prefix := w.Vaults, work.Subject
+	if at := work.Vaulted; at != nil { // in the paired region
+		if _, busy := w.atWork.Load(backup.Key(at.InstanceID)); busy {
+			return jobs.Again(purgeAgain), nil
+		}
+		var err error
+		if bucket, err = w.storeAt(at); err != nil {
+			return jobs.Result{}, err
+		}
+		prefix = at.Prefix
+	}
+	result, err := w.purgeIn(ctx, objstore.Sub(bucket, prefix))
+	if err != nil {
+		return result, fmt.Errorf("purge %s: %w", work.Subject, err)
+	}
+	if result == jobs.Done() && work.Vaulted != nil {
+		err = bucket.Delete(ctx, markOf(prefix))
+	}
+	return result, err
+}
+
+func (w *Workflow) purgeIn(ctx context.Context, store objstore.Store) (jobs.Result, error) {
 	for _, prefix := range []string{layout.Keys, layout.Manifests, ""} {
 		found, err := someOf(ctx, store, prefix)
 		if err != nil {
@@ -218,7 +220,7 @@ func (w *Workflow) purge(ctx context.Context, work backup.Work) (jobs.Result, er
 		}
 		for _, name := range found {
 			if err := store.Delete(ctx, name); err != nil {
-				return jobs.Result{}, fmt.Errorf("purge %s: %w", work.Subject, err)
+				return jobs.Result{}, err
 			}
 		}
 		switch {

@@ -43,6 +43,9 @@ func (t *turn) finishVaulting(job *backup.Job, o agentops.Operation) error {
 			return err
 		}
 	}
+	if err := t.enqueueReplicate(job.InstanceID); err != nil {
+		return err
+	}
 	return t.endJobWell(job, vaultWarnings(o, store))
 }
 

@@ -47,7 +47,8 @@ type Gate interface {
 	Grant(grants.Grant) (agentv1.GateGrant, error)
 }
 
-// Config is what the workflow needs. Everything but VaultLimits is required.
+// Config is what the workflow needs. Everything but VaultLimits, Regions and
+// Replicas is required.
 type Config struct {
 	Store      catalog.Store
 	Clock      clock.Clock
@@ -68,6 +69,10 @@ type Config struct {
 	Gate   Gate
 	// VaultLimits bound the copying of a recovery point into the vault.
 	VaultLimits agentv1.VaultLimits
+	// Regions are those that vaults are replicated between, and Replicas the stores
+	// of what is replicated into each, by name.
+	Regions  backup.Regions
+	Replicas map[string]objstore.Store
 }
 
 // Workflow carries out every kind of work.
@@ -75,10 +80,16 @@ type Workflow struct {
 	Config
 	collecting sync.Mutex  // garbage is collected in one repository at a time, to bound memory
 	trusted    atomic.Bool // the store of the vaults was tried
+
+	triedReplicas sync.Map      // names of regions whose store was tried
+	replicating   chan struct{} // slots
+	atWork        sync.Map      // instances that are being replicated, by backup.Key
 }
 
 // New returns the workflow.
-func New(c Config) *Workflow { return &Workflow{Config: c} }
+func New(c Config) *Workflow {
+	return &Workflow{Config: c, replicating: make(chan struct{}, replicateSlots)}
+}
 
 // Handlers lists what the job engine runs.
 func (w *Workflow) Handlers() []jobs.Handler {
@@ -93,6 +104,8 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkUnvault, w.unvault),
 		w.handler(backup.WorkPurge, w.purge),
 		w.collector(),
+		w.replicator(),
+		w.handler(backup.WorkReplicateVault, w.replicateVault),
 		w.handler(backup.WorkValidateRestore, w.validateRestore),
 		w.handler(backup.WorkRestore, w.restore),
 		w.handler(backup.WorkInstallExtension, w.installExtension),
