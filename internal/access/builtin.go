@@ -60,6 +60,7 @@ var (
 	}
 	backupOperate = []string{
 		vaults + "backupJobs/cancel/action", // our own: who may start may stop
+		vaults + "verify/action",            // our own: it reads
 		instances + "backup/action",
 		instances + "restore/action",
 		crossRegion + "crossRegionRestore/action",
@@ -69,6 +70,7 @@ var (
 	backupStatus = []string{locations + "getBackupStatus/action"}
 	backupManage = []string{
 		vaults + "write",
+		vaults + "collect/action", // our own: it deletes what nothing needs
 		vaults + "backupPolicies/write",
 		vaults + "backupPolicies/delete",
 		instances + "write",

@@ -151,4 +151,13 @@ var codes = map[Code]codeFacts{
 	CodeHookFailed:     act("Mend the hook's command and try again."),
 
 	CodeVaultCopyMissing: later("Back up again with the same retention rule."),
+
+	CodeVaultDataMissing:   act("Restore from another recovery point or the operational tier, and back up into the vault again: what the source still has is stored anew."),
+	CodeVaultDataDamaged:   act("Restore from another recovery point or the operational tier, and back up into the vault again: what the source still has is stored anew."),
+	CodeVaultDataVersion:   act("Use the version of the service that has written it."),
+	CodeVaultPointMissing:  act("Find out who deleted it from the store, and give the store a lock against deletion; restore from another recovery point."),
+	CodeVaultPointReplaced: act("Do not restore from it: somebody who has the key has changed it. Restore from another recovery point."),
+	CodeVaultSpareDamage:   act("Watch the store: it has changed or lost what was stored."),
+	CodeVaultDamaged:       act("Read the warnings of the job: they name the recovery points, the volumes and the reasons."),
+	CodeVaultBusy:          later("Wait until the recovery points are written."),
 }

@@ -32,6 +32,7 @@ type Job struct {
 	Restore         *RestoreRequest `json:"restore,omitempty"`
 	Progress        Progress        `json:"progress,omitzero"`
 	Vaulting        *Vaulting       `json:"vaulting,omitempty"` // set in the second half of a backup that is vaulted
+	Upkeep          *Upkeep         `json:"upkeep,omitempty"`   // set on jobs over repositories in the vault; InstanceID may be empty then
 	Tasks           []Task          `json:"tasks,omitempty"`
 	Warnings        []Warning       `json:"warnings,omitempty"`
 	Problem         *Problem        `json:"problem,omitempty"` // when failed
@@ -49,6 +50,8 @@ func (j *Job) Work() Work {
 	switch {
 	case j.Kind == JobRestore:
 		kind = WorkRestore
+	case j.Upkeep != nil:
+		kind = WorkUpkeep
 	case j.Vaulting != nil:
 		kind = WorkVault
 	}
@@ -62,6 +65,8 @@ type JobKind string
 const (
 	JobBackup  JobKind = "Backup"
 	JobRestore JobKind = "Restore"
+	JobVerify  JobKind = "Verify"  // of the vault; Upkeep is set
+	JobCollect JobKind = "Collect" // garbage, in the vault; Upkeep is set
 )
 
 // JobStatus is how a job stands.

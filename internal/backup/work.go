@@ -37,6 +37,7 @@ type Work struct {
 	Restore     *RestoreRequest `json:"restore,omitempty"`
 	Force       bool            `json:"force,omitempty"`
 	Vaulted     *VaultedPoint   `json:"vaulted,omitempty"`
+	Prefix      string          `json:"prefix,omitempty"` // in the container, ends with "/"
 }
 
 // VaultedPoint names the repository of an instance in the vault's store, and

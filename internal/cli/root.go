@@ -64,7 +64,9 @@ func command(c *console.Console, version string) *cobra.Command {
 
 // protection are the commands of az dataprotection.
 func protection(c *console.Console) []*cobra.Command {
-	return append([]*cobra.Command{vault.Command(c), policy.Command(c)}, instance.Commands(c)...)
+	vaults := vault.Command(c)
+	vaults.AddCommand(instance.VaultUpkeep(c)...)
+	return append([]*cobra.Command{vaults, policy.Command(c)}, instance.Commands(c)...)
 }
 
 // otherNames lets flags be given under the second names that az has for them.

@@ -78,14 +78,14 @@ func (p *Provider) listJobs(ctx context.Context, r *arm.Request) (*arm.Response,
 // jobTo shows a job.
 func jobTo(j *backup.Job) v1.Job {
 	cluster := parseOrRoot(j.Datasource.ID)
-	vault := parseOrRoot(j.InstanceID)
+	vault := parseOrRoot(backup.ParentID(j.ID))
 	out := v1.Job{Resource: envelope(&j.Meta), Properties: &v1.JobProperties{
 		ActivityID: j.ActivityID, SubscriptionID: vault.Subscription(),
 		BackupInstanceID: j.InstanceID, PolicyID: j.PolicyID, PolicyName: nameOf(j.PolicyID),
 		DataSourceID: j.Datasource.ID, DataSourceName: cluster.Name(), DataSourceSetName: cluster.Name(),
 		DataSourceType: backup.DatasourceAKS, DataSourceLocation: j.Datasource.Location,
 		SourceResourceGroup: cluster.ResourceGroup(), SourceSubscriptionID: cluster.Subscription(),
-		SourceDataStoreType: string(sourceTier(j)), VaultName: nameOf(backup.ParentID(j.InstanceID)),
+		SourceDataStoreType: string(sourceTier(j)), VaultName: vault.Name(),
 		BackupInstanceFriendlyName: friendlyJobName(j, cluster),
 		OperationCategory:          operationOf(j), Operation: operationOf(j), Status: string(j.Status),
 		StartTime: arm.FormatTime(j.Started), EndTime: optionalTime(j.Ended), Duration: backup.FormatDuration(j.Duration()),
@@ -113,7 +113,7 @@ func operationOf(j *backup.Job) string {
 
 // sourceTier is the tier that a job reads.
 func sourceTier(j *backup.Job) backup.Tier {
-	if j.Restore != nil && j.Restore.Tier == backup.TierVault {
+	if j.Upkeep != nil || j.Restore != nil && j.Restore.Tier == backup.TierVault {
 		return backup.TierVault
 	}
 	return backup.TierOperational
@@ -128,8 +128,12 @@ func jobETag(j *backup.Job) string {
 	return `W/"datetime'` + url.QueryEscape(arm.FormatTime(moment)) + `'"`
 }
 
-// friendlyJobName is "cluster/friendly name".
+// friendlyJobName is "cluster/friendly name"; of a job over a whole vault the
+// vault's name.
 func friendlyJobName(j *backup.Job, cluster resourceid.ID) string {
+	if j.InstanceID == "" {
+		return nameOf(backup.ParentID(j.ID))
+	}
 	name := j.InstanceName
 	if name == "" {
 		name = nameOf(j.InstanceID)

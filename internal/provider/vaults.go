@@ -32,6 +32,7 @@ func (p *Provider) vaults() arm.Type {
 			{Path: subscriptionPath + backupNamespace + "backupVaults", Handler: p.listVaults},
 			{Path: groupPath + backupNamespace + "backupVaults", Handler: p.listVaults},
 		},
+		Actions: p.upkeepActions(),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/repo/internal/index"
 	"holdfast.dev/holdfast/internal/repo/internal/pack"
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
@@ -223,7 +224,7 @@ func (v *inspection) agrees(ctx context.Context, name seal.Name, p index.Place) 
 	object := layout.Pack(p.Pack)
 	size, there := v.view.packs[p.Pack]
 	if !there {
-		return &Damage{Object: object, Err: errors.New("the pack is not there")}
+		return &Damage{Object: object, Err: fmt.Errorf("the pack is not there: %w", objstore.ErrNotFound)}
 	}
 	if v.view.odd[p.Pack] {
 		return &Damage{Object: object, Err: fmt.Errorf("the pack has %d bytes, not what was stored", size)}

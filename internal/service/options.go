@@ -50,6 +50,8 @@ type Options struct {
 	// VaultLimits bound the copying of a recovery point into a vault; zero is no
 	// limit.
 	VaultLimits agentv1.VaultLimits
+	// Care is how repositories in the vault are looked after; not by itself when zero.
+	Care Care
 	// RegionsFile is the YAML file of regions, with the stores that vaults are
 	// replicated into; empty for none. ReplicaRefresh is how often those stores are
 	// looked into; a minute when zero.
@@ -77,7 +79,7 @@ func (o Options) check() error {
 			return fmt.Errorf("advertised host %q is not a host name or address", host)
 		}
 	}
-	return nil
+	return o.Care.check()
 }
 
 func (o Options) path(name string) string { return filepath.Join(o.DataDir, name) }

@@ -58,37 +58,81 @@ func (w *Workflow) collector() jobs.Handler {
 	return handler
 }
 
-// collect deletes what no recovery point of a repository needs.
+// collect deletes what no recovery point of a repository needs. What can only be
+// mended by somebody is told, and not tried again before the next time.
 func (w *Workflow) collect(ctx context.Context, work backup.Work) (jobs.Result, error) {
-	if !w.collecting.TryLock() {
+	release, ok := w.upkeeping.take(place(work.Vaulted), w.Care.AtOnce)
+	if !ok {
 		return jobs.Again(time.Minute), nil
 	}
-	defer w.collecting.Unlock()
-	repository, err := w.openVaulted(ctx, work.Vaulted)
-	if errors.Is(err, repo.ErrNoRepository) || errors.Is(err, catalog.ErrNotFound) {
-		return jobs.Done(), nil // gone with its instance
-	}
-	if err != nil {
-		return jobs.Result{}, err
-	}
-	defer func() { _ = repository.Close() }() // what counts is stored
-	done, err := repository.CollectGarbage(ctx, repo.GCOptions{Dead: func(point string) bool {
-		ask := w.writing
-		if work.Vaulted.Region != "" {
-			ask = w.beingReplicated
-		}
-		writing, err := ask(ctx, work.Vaulted.InstanceID, point)
-		return err == nil && !writing
-	}})
+	defer release()
+	done, err := w.collectAt(ctx, work.Vaulted)
 	switch {
+	case errors.Is(err, repo.ErrNoRepository), errors.Is(err, catalog.ErrNotFound):
+		return jobs.Done(), nil // gone with its instance
 	case errors.Is(err, repo.ErrBusy):
 		return jobs.Again(collectBusy), nil
-	case err != nil:
-		return jobs.Result{}, fmt.Errorf("repository of %s: %w", work.Vaulted.InstanceID, err)
+	case err != nil && !hopeless(err):
+		return jobs.Result{}, err
 	}
-	w.Log.Info("collected garbage in the vault", "instance", work.Vaulted.InstanceID, "region", work.Vaulted.Region,
+	if err != nil {
+		w.Log.Error("garbage in the vault cannot be collected", "instance", work.Vaulted.InstanceID, "region", work.Vaulted.Region, "error", err)
+	}
+	return jobs.Done(), w.noteCollected(ctx, work.Vaulted, done, err)
+}
+
+// collectAt collects the garbage of one repository.
+func (w *Workflow) collectAt(ctx context.Context, at *backup.VaultedPoint) (repo.GCResult, error) {
+	repository, err := w.openVaulted(ctx, at)
+	if err != nil {
+		return repo.GCResult{}, err
+	}
+	defer func() { _ = repository.Close() }() // what counts is stored
+	done, err := repository.CollectGarbage(ctx, w.collectOptions(ctx, at))
+	if err != nil {
+		return done, fmt.Errorf("repository of %s: %w", at.InstanceID, err)
+	}
+	w.Log.Info("collected garbage in the vault", "instance", at.InstanceID, "region", at.Region,
 		"packs", done.Deleted, "freed", done.Freed, "void", len(done.Voided), "damages", len(done.Damages))
-	return jobs.Done(), nil
+	return done, nil
+}
+
+// collectOptions believe every writer dead that the service does not know to be
+// at work.
+func (w *Workflow) collectOptions(ctx context.Context, at *backup.VaultedPoint) repo.GCOptions {
+	return repo.GCOptions{Dead: func(point string) bool {
+		ask := w.writing
+		if at.Region != "" {
+			ask = w.beingReplicated
+		}
+		writing, err := ask(ctx, at.InstanceID, point)
+		return err == nil && !writing
+	}}
+}
+
+// hopeless says that trying again changes nothing.
+func hopeless(err error) bool {
+	return errors.Is(err, repo.ErrDamaged) || errors.Is(err, repo.ErrVersion) || errors.Is(err, repo.ErrWrongKey)
+}
+
+// noteCollected keeps how a collection in the vault itself ended.
+func (w *Workflow) noteCollected(ctx context.Context, at *backup.VaultedPoint, done repo.GCResult, failed error) error {
+	if at.Region != "" {
+		return nil
+	}
+	var problem *backup.Problem
+	if failed != nil {
+		problem = backup.NewProblem(reasonOf(failed), at.InstanceID, "garbage in the vault cannot be collected: %v", failed)
+	} else if len(done.Damages) > 0 {
+		problem = backup.NewProblem(backup.CodeVaultDataDamaged, at.InstanceID, "%d damages were met when garbage was collected: %v", len(done.Damages), done.Damages[0])
+	}
+	return w.Store.Update(ctx, func(tx catalog.Tx) error {
+		return (&turn{tx: tx, now: w.Clock.Now()}).noteCare(at.InstanceID, func(c *backup.Care) {
+			if c.Collect.Problem = problem; failed == nil {
+				c.Collect.Ended = w.Clock.Now()
+			}
+		})
+	})
 }
 
 // writing says whether a recovery point of an instance is being copied into the

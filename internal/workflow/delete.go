@@ -184,5 +184,6 @@ func (t *turn) forget(i *backup.Instance) error {
 	return errors.Join(
 		keys.Destroy(t.tx, i.UID),
 		keys.Destroy(t.tx, at.KeyName),
-		inventory.Enqueue(t.tx, backup.Work{Kind: backup.WorkPurge, Subject: at.Prefix}), t.forgetReplicas(i.ID, at))
+		inventory.Enqueue(t.tx, backup.Work{Kind: backup.WorkPurge, Subject: at.Prefix}), t.forgetReplicas(i.ID, at),
+		t.purgeContainers(i))
 }

@@ -49,6 +49,9 @@ func (w *Workflow) prepare(ctx context.Context, i *backup.Instance) error {
 	if err := probe(ctx, containerID, at); err != nil {
 		return err
 	}
+	if err := w.remember(ctx, i, containerID); err != nil {
+		return err
+	}
 	if _, err := w.Keys.Ensure(ctx, i.UID); err != nil {
 		return err
 	}

@@ -43,7 +43,15 @@ func (w *world) move(o agentv1.Operation) agentv1.FinishRequest {
 		if err := json.Unmarshal(o.Spec, &b); err != nil {
 			w.t.Error(err)
 		}
-		r.Result, _ = json.Marshal(agentv1.BackupResult{RecoveryPointID: b.RecoveryPointID, CutAt: w.clock.Now(), BytesStored: 42, Root: "ab"})
+		result := agentv1.BackupResult{RecoveryPointID: b.RecoveryPointID, CutAt: w.clock.Now(), BytesStored: 42, Root: "ab"}
+		if o.Kind == agentv1.KindVault {
+			m, err := w.targetOf(o).Manifest(w.t.Context(), b.RecoveryPointID)
+			if err != nil {
+				w.t.Error(err)
+			}
+			result.Root = m.Root
+		}
+		r.Result, _ = json.Marshal(result)
 	}
 	return r
 }

@@ -69,6 +69,8 @@ type Config struct {
 	Gate   Gate
 	// VaultLimits bound the copying of a recovery point into the vault.
 	VaultLimits agentv1.VaultLimits
+	// Care says how repositories in the vault are looked after.
+	Care Care
 	// Regions are those that vaults are replicated between, and Replicas the stores
 	// of what is replicated into each, by name.
 	Regions  backup.Regions
@@ -78,8 +80,8 @@ type Config struct {
 // Workflow carries out every kind of work.
 type Workflow struct {
 	Config
-	collecting sync.Mutex  // garbage is collected in one repository at a time, to bound memory
-	trusted    atomic.Bool // the store of the vaults was tried
+	upkeeping slots       // of collections and verifications
+	trusted   atomic.Bool // the store of the vaults was tried
 
 	triedReplicas sync.Map      // names of regions whose store was tried
 	replicating   chan struct{} // slots
@@ -103,7 +105,9 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkVault, w.vault),
 		w.handler(backup.WorkUnvault, w.unvault),
 		w.handler(backup.WorkPurge, w.purge),
+		w.handler(backup.WorkPurgeContainer, w.purgeContainer),
 		w.collector(),
+		w.upkeeper(),
 		w.replicator(),
 		w.handler(backup.WorkReplicateVault, w.replicateVault),
 		w.handler(backup.WorkValidateRestore, w.validateRestore),
@@ -111,6 +115,7 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkInstallExtension, w.installExtension),
 		w.handler(backup.WorkDeleteExtension, w.deleteExtension),
 		{Kind: KindHousekeeping, Work: w.housekeeping},
+		{Kind: KindCare, Work: w.care},
 	}
 }
 

@@ -54,6 +54,7 @@ type world struct {
 	clock *clock.Manual
 	root  string
 	cave  objstore.Store // of the vaults
+	care  workflow.Care
 	gate  *grants.Issuer
 	ring  *keys.Ring
 	seal  *keys.Sealer
@@ -91,7 +92,7 @@ func (w *world) revive() {
 	w.flow = workflow.New(workflow.Config{
 		Store: w.face, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: &agentops.Bell{}, Keys: w.ring,
 		Secrets: w.seal, Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
-		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7},
+		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7}, Care: w.care,
 	})
 }
 

@@ -156,6 +156,11 @@ func Watch(ctx context.Context, c *console.Console, path string) error {
 }
 
 func finished(c *console.Console, raw json.RawMessage, j *job) error {
+	for _, t := range j.Properties.ExtendedInfo.SubTasks {
+		if text := j.Properties.ExtendedInfo.AdditionalDetails[t.TaskName]; text != "" { // what was done to it
+			c.Say("%s: %s", t.TaskName, text)
+		}
+	}
 	for _, w := range j.Properties.ExtendedInfo.WarningDetails {
 		c.Say("warning: %s: %s (%s)", w.ResourceName, w.Warning.Message, w.Warning.Code)
 		if w.ResourceName == "VaultStore" { // of volumes and kinds there may be hundreds

@@ -20,7 +20,7 @@ var columns = []console.Column{{Title: "name", Path: "name"}, {Title: "location"
 
 // Command returns the backup-vault group.
 func Command(c *console.Console) *cobra.Command {
-	cmd := &cobra.Command{Use: "backup-vault", Short: "Backup vaults"}
+	cmd := &cobra.Command{Use: "backup-vault", Aliases: []string{"vault"}, Short: "Backup vaults"}
 	cmd.AddCommand(create(c), update(c), show(c), list(c), remove(c))
 	return cmd
 }

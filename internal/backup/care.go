@@ -1,0 +1,213 @@
+package backup
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Care is what is known of the upkeep of an instance's repositories. Its ID is
+// the instance's.
+type Care struct {
+	Meta
+	// Containers are the storage containers that the instance's operational
+	// repository lies in, or lay in once.
+	Containers []string `json:"containers,omitempty"`
+	Collect    Round    `json:"collect,omitzero"` // garbage, in the vault
+	Verify     Round    `json:"verify,omitzero"`  // of the vault
+	// Damaged are the recovery points that the last verification found damaged, and
+	// Findings counts all it found.
+	Damaged  []string `json:"damaged,omitempty"`
+	Findings int      `json:"findings,omitempty"`
+}
+
+// Round is something that is done to a repository again and again.
+type Round struct {
+	Due     time.Time `json:"due,omitzero"`      // the last due time that was started, or passed over
+	Ended   time.Time `json:"ended,omitzero"`    // the last time it was done to its end
+	Problem *Problem  `json:"problem,omitempty"` // why it failed the last time; nil when it did not
+}
+
+// Remember notes a container, and reports whether it was not known.
+func (c *Care) Remember(containerID string) bool {
+	if slices.ContainsFunc(c.Containers, func(known string) bool { return SameID(known, containerID) }) {
+		return false
+	}
+	c.Containers = append(c.Containers, containerID)
+	return true
+}
+
+// DueAt returns the last moment, not after now, at which something that is done
+// every so often is due for a subject. Subjects are spread evenly over the time,
+// always the same way. Zero when every is not positive: it is never due.
+func DueAt(subject string, every time.Duration, now time.Time) time.Time {
+	if every <= 0 {
+		return time.Time{}
+	}
+	sum := sha256.Sum256([]byte(Key(subject)))
+	offset := time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(every))
+	passed := time.Duration(now.UnixNano()) - offset
+	rest := passed % every
+	if rest < 0 {
+		rest += every
+	}
+	return now.UTC().Add(-rest)
+}
+
+// VerifyData says how much of the data a verification reads.
+type VerifyData string
+
+// What a verification reads beside the structure, which it always checks.
+const (
+	VerifyNone   VerifyData = "none"
+	VerifySample VerifyData = "sample"
+	VerifyAll    VerifyData = "all"
+)
+
+// ParseVerifyData reads a word in any case; empty is VerifySample.
+func ParseVerifyData(text string) (VerifyData, *Problem) {
+	switch d := VerifyData(strings.ToLower(text)); d {
+	case "":
+		return VerifySample, nil
+	case VerifyNone, VerifySample, VerifyAll:
+		return d, nil
+	}
+	return "", Invalid("data", "%q is not none, sample or all", text)
+}
+
+// Upkeep is what a job of kind JobVerify or JobCollect does, to one instance
+// after the other: each is a task of the job.
+type Upkeep struct {
+	Instances []string   `json:"instances"` // ids, one for each task
+	Data      VerifyData `json:"data,omitempty"`
+	DryRun    bool       `json:"dryRun,omitempty"` // of a collection: only tell what would be done
+	// TroubleSince is when the store began to fail at the present task.
+	TroubleSince time.Time `json:"troubleSince,omitzero"`
+	Points       int       `json:"points,omitempty"`    // verified so far
+	Blocks       int64     `json:"blocks,omitempty"`    // looked at
+	BytesRead    int64     `json:"bytesRead,omitempty"` // of data that was read and checked
+	Damaged      int       `json:"damaged,omitempty"`   // recovery points that cannot be restored completely
+	Findings     int       `json:"findings,omitempty"`
+	Untold       int       `json:"untold,omitempty"` // warnings beyond those that are kept
+}
+
+// NewUpkeep returns the tasks of a job over instances.
+func NewUpkeep(u Upkeep) (*Upkeep, []Task) {
+	tasks := make([]Task, len(u.Instances))
+	for i, id := range u.Instances {
+		tasks[i] = Task{Name: lastSegment(id), Status: JobInProgress}
+	}
+	return &u, tasks
+}
+
+// NextTask returns the number of the first task that has not ended; false when
+// all have.
+func (j *Job) NextTask() (int, bool) {
+	i := slices.IndexFunc(j.Tasks, func(t Task) bool { return !t.Status.Terminal() })
+	return i, i >= 0
+}
+
+// EndTask ends the nth task, and adds its warnings to the job's, of which a
+// thousand are kept.
+func (j *Job) EndTask(n int, now time.Time, failed bool, warnings []Warning) {
+	t := &j.Tasks[n]
+	switch t.Ended = now.UTC(); {
+	case failed:
+		t.Status = JobFailed
+	case len(warnings) > 0:
+		t.Status = JobCompletedWithWarnings
+	default:
+		t.Status = JobCompleted
+	}
+	if room := mostJobWarnings - len(j.Warnings); len(warnings) > room {
+		j.Upkeep.Untold += len(warnings) - max(room, 0)
+		warnings = warnings[:max(room, 0)]
+	}
+	j.Warnings = append(j.Warnings, warnings...)
+}
+
+const mostJobWarnings = 1000
+
+// CountUp adds to the counts of the job.
+func (j *Job) CountUp(more Upkeep) {
+	u := j.Upkeep
+	u.Points += more.Points
+	u.Blocks += more.Blocks
+	u.BytesRead += more.BytesRead
+	u.Damaged += more.Damaged
+	u.Findings += more.Findings
+	u.Untold += more.Untold
+	j.Progress = Progress{Phase: j.Progress.Phase, ItemsDone: int64(u.Points), BytesDone: u.BytesRead}
+}
+
+// Detail adds a fact for people; of a resource, under its name.
+func (j *Job) Detail(name, text string) {
+	if j.Details == nil {
+		j.Details = map[string]string{}
+	}
+	j.Details[lastSegment(name)] = text
+}
+
+// UpkeepProblem is why a job over repositories has failed: one of its tasks has.
+// The warnings name what was found.
+func (j *Job) UpkeepProblem() *Problem {
+	failed := 0
+	for _, t := range j.Tasks {
+		if t.Status == JobFailed {
+			failed++
+		}
+	}
+	switch {
+	case failed == 0:
+		return nil
+	case j.Upkeep.Damaged > 0:
+		return NewProblem(CodeVaultDamaged, j.ID, "%d recovery points of %d backup instances cannot be restored completely from the vault", j.Upkeep.Damaged, failed)
+	}
+	if len(j.Warnings) > 0 {
+		return &j.Warnings[0].Problem
+	}
+	return NewProblem(CodeInternal, j.ID, "%d of %d tasks failed", failed, len(j.Tasks))
+}
+
+// TellRest adds a warning that counts those that were not kept.
+func (j *Job) TellRest() {
+	if j.Upkeep.Untold > 0 {
+		j.Warnings = append(j.Warnings, Warning{Resource: "Vault", Problem: *NewProblem(CodeGenericWarning, j.ID, "%d more warnings are not told", j.Upkeep.Untold)})
+	}
+}
+
+// CareSum is how the repositories of a vault are together.
+type CareSum struct {
+	Damaged   int // recovery points
+	Findings  int
+	Failing   int       // repositories
+	Verified  time.Time // the one that waits longest; zero when one never was
+	Collected time.Time
+}
+
+// SumCare adds up what is known of instances. One of which nothing was started
+// yet has nothing in the vault, and does not count.
+func SumCare(all []Care) CareSum {
+	var s CareSum
+	first := true
+	for _, c := range all {
+		if c.Collect == (Round{}) && c.Verify == (Round{}) {
+			continue
+		}
+		s.Damaged += len(c.Damaged)
+		s.Findings += c.Findings
+		if c.Collect.Problem != nil || c.Verify.Problem != nil {
+			s.Failing++
+		}
+		if first || c.Verify.Ended.Before(s.Verified) {
+			s.Verified = c.Verify.Ended
+		}
+		if first || c.Collect.Ended.Before(s.Collected) {
+			s.Collected = c.Collect.Ended
+		}
+		first = false
+	}
+	return s
+}

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+const upkeepJob = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v/backupJobs/j"
+
+// answerUpkeep lets an action of the vault start a job that has ended.
+func (f *fixture) answerUpkeep(action, job string) {
+	f.answers["POST /subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v/"+action] =
+		`{"objectType":"OperationJobExtendedInfo","jobId":"` + upkeepJob + `"}`
+	f.answers["GET "+upkeepJob] = job
+}
+
+func TestVaultVerify(t *testing.T) {
+	f := newFixture(t)
+	f.answerUpkeep("verify", `{"name":"j","properties":{"operation":"Verify","status":"Failed",
+		"errorDetails":[{"code":"UserErrorVaultDamaged","message":"1 recovery points of 1 backup instances cannot be restored","recommendedAction":["Read the warnings."]}],
+		"extendedInfo":{"subTasks":[{"taskName":"shop","taskStatus":"Failed"}],"warningDetails":[{"resourceName":"recoveryPoints/abc volume shop/data",
+		"warning":{"code":"UserErrorVaultDataDamaged","message":"volume shop/data cannot be restored"}}]}}}`)
+	code, _, errs := f.run("vault", "verify", "--vault-name", "v", "--instance", "shop", "--data", "all")
+	for _, want := range []string{"recoveryPoints/abc volume shop/data", "UserErrorVaultDataDamaged", "UserErrorVaultDamaged", "what to do: Read the warnings."} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("no %q in\n%s", want, errs)
+		}
+	}
+	if code != 1 || !strings.HasSuffix(f.requests[0], `/verify {"backupInstanceName":"shop","data":"all"}`) {
+		t.Errorf("exit code %d, requests %q", code, f.requests)
+	}
+}
+
+func TestVaultCollect(t *testing.T) {
+	f := newFixture(t)
+	f.answerUpkeep("collect", `{"name":"j","properties":{"operation":"Collect","status":"Completed",
+		"extendedInfo":{"subTasks":[{"taskName":"shop","taskStatus":"Completed"}],"additionalDetails":{"shop":"2 packs: nothing in them is needed"}}}}`)
+	code, _, errs := f.run("backup-vault", "collect", "--dry-run")
+	if code != 0 || !strings.Contains(errs, "shop: 2 packs: nothing in them is needed") || !strings.HasSuffix(f.requests[0], `/collect {"backupInstanceName":"","dryRun":true}`) {
+		t.Errorf("exit code %d, requests %q\n%s", code, f.requests, errs)
+	}
+}

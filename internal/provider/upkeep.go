@@ -1,0 +1,132 @@
+package provider
+
+import (
+	"context"
+
+	v1 "holdfast.dev/holdfast/api/v1"
+	"holdfast.dev/holdfast/internal/arm"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/operations"
+)
+
+// What Azure Backup does by itself and shows nobody: here people can ask for it,
+// watch it as a job and read what it found.
+
+// upkeepActions are the actions of a vault on the repositories in it.
+func (p *Provider) upkeepActions() []arm.Action {
+	return []arm.Action{
+		{Name: "verify", Handler: p.verifyVault},
+		{Name: "collect", Handler: p.collectVault},
+	}
+}
+
+// verifyVault starts a job that verifies what is in the vault.
+func (p *Provider) verifyVault(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.VerifyRequest
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	data, problem := backup.ParseVerifyData(in.Data)
+	if problem != nil {
+		return nil, refuse(problem)
+	}
+	return p.startUpkeep(ctx, r, backup.JobVerify, in.BackupInstanceName, backup.Upkeep{Data: data})
+}
+
+// collectVault starts a job that deletes what no recovery point in the vault needs.
+func (p *Provider) collectVault(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.CollectRequest
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	return p.startUpkeep(ctx, r, backup.JobCollect, in.BackupInstanceName, backup.Upkeep{DryRun: in.DryRun})
+}
+
+// startUpkeep writes a job over one instance of the vault, or over all.
+func (p *Provider) startUpkeep(ctx context.Context, r *arm.Request, kind backup.JobKind, name string, what backup.Upkeep) (*arm.Response, error) {
+	var resp *arm.Response
+	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
+		vault, err := inventory.Vaults.Get(tx, r.ID.String())
+		if err != nil {
+			return err
+		}
+		job, err := p.upkeepJob(tx, r, vault, name, what)
+		if err != nil {
+			return err
+		}
+		job.Kind = kind
+		jobs, err := inventory.Jobs.With(tx, inventory.LabelInstance, backup.Key(job.InstanceID))
+		if err != nil {
+			return err
+		}
+		if err := refuse(backup.CheckRunning(inVault(jobs, vault), kind)); err != nil {
+			return err
+		}
+		action := "verify"
+		if kind == backup.JobCollect {
+			action = "collect"
+		}
+		op, err := p.writeUpkeep(tx, r, vault, job, typeVault+"/"+action+"/action")
+		resp = arm.Accepted(op, pollVault)
+		return err
+	})
+	return resp, err
+}
+
+// upkeepJob is a job with a task for each instance it is about.
+func (p *Provider) upkeepJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault, name string, what backup.Upkeep) (*backup.Job, error) {
+	now := p.Clock.Now()
+	job := &backup.Job{
+		Meta:   backup.Meta{ID: vault.ID + "/backupJobs/" + backup.NewJobID(now, random10())},
+		Status: backup.JobInProgress, Started: now, UserTriggered: true, ActivityID: newGUID(), StartedBy: r.Principal.ObjectID,
+	}
+	if name == "" {
+		all, err := inventory.Instances.Below(tx, vault.ID)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			what.Instances = append(what.Instances, all[i].ID)
+		}
+	} else {
+		i, err := existing(inventory.Instances.Get(tx, vault.ID+"/backupInstances/"+name))
+		if err != nil {
+			return nil, err
+		}
+		if i == nil {
+			return nil, missing("backupInstanceName", "backup instance", name)
+		}
+		job.InstanceID, job.InstanceName, job.Datasource, job.PolicyID = i.ID, i.FriendlyName, i.Datasource, i.PolicyID
+		what.Instances = []string{i.ID}
+	}
+	job.Upkeep, job.Tasks = backup.NewUpkeep(what)
+	return job, nil
+}
+
+// inVault keeps the jobs of a vault: those over whole vaults have no instance.
+func inVault(all []backup.Job, vault *backup.Vault) (own []backup.Job) {
+	for _, j := range all {
+		if backup.SameID(backup.ParentID(j.ID), vault.ID) {
+			own = append(own, j)
+		}
+	}
+	return own
+}
+
+// writeUpkeep writes the job with its operation, and asks for the work.
+func (p *Provider) writeUpkeep(tx catalog.Tx, r *arm.Request, vault *backup.Vault, job *backup.Job, action string) (operations.Record, error) {
+	op, err := operations.Start(tx, job.Started, operations.Record{
+		Action: action, Resource: vault.ID, Location: vault.Location,
+		Starter: r.Principal.ObjectID, Properties: operations.JobInfo(job.ID),
+	})
+	if err != nil {
+		return op, err
+	}
+	job.OperationID = op.ID
+	if err := inventory.Jobs.PutIf(tx, job, catalog.IfAbsent); err != nil {
+		return op, err
+	}
+	return op, inventory.Enqueue(tx, job.Work())
+}

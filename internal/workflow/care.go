@@ -1,0 +1,234 @@
+package workflow
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/jobs"
+	"holdfast.dev/holdfast/internal/keys"
+)
+
+// KindCare is the kind of the job that starts the collection and the
+// verification of repositories in the vault when they are due. It is enqueued
+// once, at start, and never ends.
+const KindCare = "vault-care"
+
+// Care says how repositories in the vault are looked after. The zero value does
+// nothing by itself, and one thing at a time when asked.
+type Care struct {
+	CollectEvery time.Duration // garbage is collected; 0: only after deletions
+	VerifyEvery  time.Duration // 0: only when somebody asks
+	VerifyData   backup.VerifyData
+	Sample       float64 // the share of the data that VerifySample reads, 0 to 1
+	AtOnce       int     // how many repositories are worked on at a time; at least 1
+}
+
+const (
+	careLook = 5 * time.Minute // how late something that is due may start
+	carePage = 500             // instances looked at in one transaction
+	// careLate is how late something starts only after a downtime. Then much is late
+	// at once, and is spread over a fourth of its period.
+	careLate = 3 * careLook
+)
+
+// StartCare enqueues the job that starts what is due, once.
+func StartCare(ctx context.Context, store catalog.Store) error {
+	return store.Update(ctx, func(tx catalog.Tx) error {
+		return tx.Enqueue(catalog.Job{Kind: KindCare, Args: json.RawMessage(`{}`), UniqueKey: KindCare})
+	})
+}
+
+// care starts what is due. What cannot be started does not hold up the rest; it
+// is still due at the next look.
+func (w *Workflow) care(ctx context.Context, _ json.RawMessage) (jobs.Result, error) {
+	if w.Care.CollectEvery <= 0 && w.Care.VerifyEvery <= 0 {
+		return jobs.Done(), nil // until the service starts again, with other flags
+	}
+	due, err := w.dueForCare(ctx)
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	for _, id := range due {
+		err := w.Store.Update(ctx, func(tx catalog.Tx) error {
+			return (&turn{tx: tx, now: w.Clock.Now()}).startCare(id, w.Care)
+		})
+		if ctx.Err() != nil {
+			return jobs.Result{}, ctx.Err()
+		}
+		if err != nil {
+			w.Log.Warn("the upkeep of a repository in the vault was not started", "instance", id, "error", err)
+		}
+	}
+	return jobs.Again(careLook), nil
+}
+
+// dueForCare lists the instances for which something may be due.
+func (w *Workflow) dueForCare(ctx context.Context) (due []string, err error) {
+	for after, more := "", true; more && err == nil; more = after != "" {
+		err = w.Store.View(ctx, func(tx catalog.Tx) error {
+			var page []backup.Instance
+			if page, after, err = inventory.Instances.Page(tx, "", after, carePage); err != nil {
+				return err
+			}
+			for i := range page {
+				known, err := inventory.CareOf(tx, page[i].ID)
+				if err != nil {
+					return err
+				}
+				if w.Care.collects(known, w.Clock.Now()) || w.Care.verifies(known, w.Clock.Now()) {
+					due = append(due, page[i].ID)
+				}
+			}
+			return nil
+		})
+	}
+	return due, err
+}
+
+// collectDue and verifyDue are the last due times, by which the two do not fall
+// on the same moment.
+func (c Care) collectDue(id string, now time.Time) time.Time {
+	return backup.DueAt(id+" collect", c.CollectEvery, now)
+}
+
+func (c Care) verifyDue(id string, now time.Time) time.Time {
+	return backup.DueAt(id+" verify", c.VerifyEvery, now)
+}
+
+func (c Care) collects(known *backup.Care, now time.Time) bool {
+	return c.collectDue(known.ID, now).After(known.Collect.Due)
+}
+
+func (c Care) verifies(known *backup.Care, now time.Time) bool {
+	return c.verifyDue(known.ID, now).After(known.Verify.Due)
+}
+
+// startCare starts what is due for an instance, and notes that it did: each due
+// time starts something once, whoever looks. The first due time of a repository
+// is passed over: it is new, or so is the schedule.
+func (t *turn) startCare(id string, c Care) error {
+	instance, err := inventory.Instances.Get(t.tx, id)
+	if err != nil || instance.State == backup.StateDeleting {
+		return gone(err)
+	}
+	if _, err := t.tx.Get(keys.Kind, vaultKeyName(instance.UID)); err != nil {
+		return gone(err) // nothing was ever copied into the vault
+	}
+	known, err := inventory.CareOf(t.tx, id)
+	if err != nil {
+		return err
+	}
+	if c.collects(known, t.now) {
+		due, first := c.collectDue(id, t.now), known.Collect.Due.IsZero()
+		if known.Collect.Due = due; !first {
+			err = t.startCollect(instance, t.notBefore(id, due, c.CollectEvery))
+		}
+	}
+	if err == nil && c.verifies(known, t.now) {
+		due, first := c.verifyDue(id, t.now), known.Verify.Due.IsZero()
+		if known.Verify.Due = due; !first {
+			err = t.startVerify(instance, due, t.notBefore(id, due, c.VerifyEvery), c.VerifyData)
+		}
+	}
+	return errors.Join(err, inventory.Cares.Put(t.tx, known))
+}
+
+// notBefore spreads what is late.
+func (t *turn) notBefore(id string, due time.Time, every time.Duration) time.Time {
+	if t.now.Sub(due) <= careLate {
+		return time.Time{}
+	}
+	return backup.DueAt(id+" late", every/4, t.now).Add(every / 4)
+}
+
+// startCollect asks for the garbage of an instance's repository to be collected;
+// a collection that waits for its day comes with it.
+func (t *turn) startCollect(instance *backup.Instance, notBefore time.Time) error {
+	at, err := vaultOf(t.tx, instance)
+	if err != nil {
+		return err
+	}
+	job, err := inventory.JobOf(backup.Work{Kind: backup.WorkCollect, Subject: at.Prefix, Vaulted: at})
+	if err != nil {
+		return err
+	}
+	job.NotBefore = notBefore
+	return t.tx.Enqueue(job)
+}
+
+// startVerify starts a job that verifies an instance's repository, unless one is
+// at it.
+func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, data backup.VerifyData) error {
+	all, err := inventory.Jobs.With(t.tx, inventory.LabelInstance, backup.Key(instance.ID))
+	if err != nil || backup.CheckRunning(all, backup.JobVerify) != nil {
+		return err
+	}
+	name := agentops.NewID(instance.ID, "verify", due.Format(time.RFC3339Nano))
+	var random [10]byte
+	if _, err := hex.Decode(random[:], []byte(name[:20])); err != nil {
+		return fmt.Errorf("name of a verification of %s: %w", instance.ID, err)
+	}
+	job := &backup.Job{
+		Meta:       backup.Meta{ID: instance.VaultID() + "/backupJobs/" + backup.NewJobID(due, random)},
+		InstanceID: instance.ID, InstanceName: instance.FriendlyName, Datasource: instance.Datasource, PolicyID: instance.PolicyID,
+		Kind: backup.JobVerify, Status: backup.JobInProgress, Started: t.now, ActivityID: guidOf(name),
+	}
+	job.Upkeep, job.Tasks = backup.NewUpkeep(backup.Upkeep{Instances: []string{instance.ID}, Data: data})
+	if err := inventory.Jobs.Put(t.tx, job); err != nil {
+		return err
+	}
+	work, err := inventory.JobOf(job.Work())
+	if err != nil {
+		return err
+	}
+	work.NotBefore = notBefore
+	return t.tx.Enqueue(work)
+}
+
+// noteCare changes what is known of an instance that is still there.
+func (t *turn) noteCare(instanceID string, change func(*backup.Care)) error {
+	if _, err := inventory.Instances.Get(t.tx, instanceID); err != nil {
+		return gone(err)
+	}
+	known, err := inventory.CareOf(t.tx, instanceID)
+	if err != nil {
+		return err
+	}
+	change(known)
+	return inventory.Cares.Put(t.tx, known)
+}
+
+// slots are how many repositories are worked on at a time in this process, which
+// bounds memory, and each by one: who verifies must not be deceived by one who
+// collects garbage.
+type slots struct {
+	mu   sync.Mutex
+	held map[string]bool
+}
+
+// take takes a slot for a repository, or reports that it is to wait.
+func (s *slots) take(name string, most int) (release func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == nil {
+		s.held = map[string]bool{}
+	}
+	if s.held[name] || len(s.held) >= max(1, most) {
+		return nil, false
+	}
+	s.held[name] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.held, name)
+	}, true
+}
