@@ -36,17 +36,18 @@ func (s Sojourn) There(at time.Time) bool {
 	return !at.Before(s.From) && (s.Deleted.IsZero() || at.Before(s.Deleted))
 }
 
-// Play lets every due backup of a rule succeed at once, and what is to be copied
-// be copied at once, until a moment. At most one backup a day goes to the vault.
-func Play(p *backup.Policy, rule *backup.BackupRule, due iter.Seq[time.Time], until time.Time, zone *time.Location) (*Forecast, error) {
-	tags, err := Tags(rule, zone)
-	if err != nil {
-		return nil, err
-	}
-	pl := player{policy: p, zone: zone, state: State{Vaulting: p.UsesVaultTier()}, tags: tags}
-	for at := range due {
+// Play lets every due backup succeed at once, and what is to be copied be copied
+// at once, until a moment. due gives the moments, in order, with the rule of
+// each. At most one backup a day goes to the vault.
+func Play(p *backup.Policy, due iter.Seq2[time.Time, *backup.BackupRule], until time.Time) (*Forecast, error) {
+	pl := player{policy: p, state: State{Vaulting: p.UsesVaultTier()}, triggers: map[*backup.BackupRule]*trigger{}}
+	for at, rule := range due {
+		tr, err := pl.triggerOf(rule)
+		if err != nil {
+			return nil, err
+		}
 		pl.pass(at)
-		if err := pl.take(at); err != nil {
+		if err := pl.take(at, tr); err != nil {
 			return nil, err
 		}
 	}
@@ -56,24 +57,42 @@ func Play(p *backup.Policy, rule *backup.BackupRule, due iter.Seq[time.Time], un
 
 // player is the state of things at one moment.
 type player struct {
-	policy *backup.Policy
-	zone   *time.Location
-	state  State
-	tags   []Tag
-	lives  []Life
-	live   []Point // the ID is the index of the life
-	tagged time.Time
-	stays  map[int]Stay // in the vault, of those that are still to be copied
-	now    time.Time
+	policy   *backup.Policy
+	state    State
+	triggers map[*backup.BackupRule]*trigger
+	lives    []Life
+	live     []Point // the ID is the index of the life
+	tagged   time.Time
+	stays    map[int]Stay // in the vault, of those that are still to be copied
+	now      time.Time
+}
+
+// trigger is a backup rule that has been read.
+type trigger struct {
+	zone *time.Location
+	tags []Tag
+}
+
+func (pl *player) triggerOf(rule *backup.BackupRule) (*trigger, error) {
+	if tr, ok := pl.triggers[rule]; ok {
+		return tr, nil
+	}
+	zone, err := rule.Zone()
+	if err != nil {
+		return nil, err
+	}
+	tags, err := Tags(rule, zone)
+	pl.triggers[rule] = &trigger{zone, tags}
+	return pl.triggers[rule], err
 }
 
 // take makes a recovery point.
-func (pl *player) take(at time.Time) error {
+func (pl *player) take(at time.Time, tr *trigger) error {
 	var earlier []time.Time
 	if !pl.tagged.IsZero() {
 		earlier = []time.Time{pl.tagged}
 	}
-	choice := Choose(pl.tags, at, earlier, pl.zone)
+	choice := Choose(tr.tags, at, earlier, tr.zone)
 	terms, err := TermsOf(pl.policy, choice.Tag)
 	if err != nil {
 		return err
@@ -92,18 +111,18 @@ func (pl *player) take(at time.Time) error {
 			pl.stays = map[int]Stay{}
 		}
 		pl.stays[id] = terms.Vault.Stay
-	} else if len(earlier) == 0 || !pl.vaultedOn(at) {
+	} else if !pl.vaultedOn(at, tr.zone) {
 		pl.store(p, Copy{Tier: backup.TierVault, Expires: terms.Vault.Stay.Until(at)})
 	}
 	return nil
 }
 
 // vaultedOn says whether another point of that day has gone to the vault.
-func (pl *player) vaultedOn(at time.Time) bool {
-	begin := Day.begin(at.In(pl.zone))
+func (pl *player) vaultedOn(at time.Time, zone *time.Location) bool {
+	begin := Day.begin(at.In(zone))
 	for i := len(pl.lives) - 2; i >= 0; i-- {
 		l := &pl.lives[i]
-		if !Day.begin(l.Taken.In(pl.zone)).Equal(begin) {
+		if !Day.begin(l.Taken.In(zone)).Equal(begin) {
 			return false
 		}
 		if len(l.Stays) > 1 {

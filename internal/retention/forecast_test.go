@@ -3,6 +3,7 @@ package retention_test
 import (
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,10 +18,10 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // every returns the moments from one on, so many hours apart, before another.
-func every(hours int, from, until time.Time) func(func(time.Time) bool) {
-	return func(yield func(time.Time) bool) {
+func every(hours int, p *backup.Policy, from, until time.Time) iter.Seq2[time.Time, *backup.BackupRule] {
+	return func(yield func(time.Time, *backup.BackupRule) bool) {
 		for at := from; at.Before(until); at = at.Add(time.Duration(hours) * time.Hour) {
-			if !yield(at) {
+			if !yield(at, p.Rules[0].Backup) {
 				return
 			}
 		}
@@ -29,7 +30,7 @@ func every(hours int, from, until time.Time) func(func(time.Time) bool) {
 
 func play(t testing.TB, p *backup.Policy, hours int, from, until time.Time) *retention.Forecast {
 	t.Helper()
-	f, err := retention.Play(p, p.Rules[0].Backup, every(hours, from, until), until, time.UTC)
+	f, err := retention.Play(p, every(hours, p, from, until), until)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func TestForecastNeedsAGoodPolicy(t *testing.T) {
 	bad := policy([]backup.TaggingRule{{Name: "T", Criteria: []backup.Criteria{{Months: []string{"x"}}}}}, rule("Default", here("P7D", "", "")))
 	ruleless := policy(presets[:1])
 	for _, p := range []*backup.Policy{bad, ruleless} {
-		if f, err := retention.Play(p, p.Rules[0].Backup, every(4, epoch, day(2)), day(2), time.UTC); err == nil {
+		if f, err := retention.Play(p, every(4, p, epoch, day(2)), day(2)); err == nil {
 			t.Errorf("played %+v", f)
 		}
 	}

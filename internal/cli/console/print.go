@@ -31,6 +31,9 @@ func (c *Console) Print(value any, columns ...Column) error {
 	return write(c.Out, format, data, columns)
 }
 
+// ForPeople says whether results are laid out for people to read.
+func (c *Console) ForPeople() bool { return c.format() == "table" && c.Query == "" }
+
 func (c *Console) format() string {
 	if c.Output != "" {
 		return c.Output

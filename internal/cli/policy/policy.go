@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/policy/preview"
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
 
@@ -19,7 +20,7 @@ var columns = []console.Column{{Title: "name", Path: "name"},
 // Command returns the backup-policy group.
 func Command(c *console.Console) *cobra.Command {
 	k := console.Kind{Version: vault.Version, Columns: columns, Path: func(name string) (string, error) { return path(c, name) }}
-	return console.Noun("backup-policy", "Backup policies", template(c), create(c), k.Show(c), k.List(c), k.Delete(c, "Delete a policy that no instance uses"),
+	return console.Noun("backup-policy", "Backup policies", template(c), create(c), preview.Command(c, k.Path), k.Show(c), k.List(c), k.Delete(c, "Delete a policy that no instance uses"),
 		trigger(c), retentionRule(c), tag(c))
 }
 
