@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
+
+	"holdfast.dev/holdfast/internal/repo/internal/recode"
 )
 
 // MaxPlain is the greatest length of a frame's content in bytes; it bounds what
@@ -36,7 +38,9 @@ var (
 // Codec encodes and decodes frames. It holds working memory of several MiB and
 // is for one goroutine at a time.
 type Codec struct {
+	fast  recode.Encoder
 	enc   *zstd.Encoder
+	ways  func(size int) []way
 	dec   *zstd.Decoder
 	check []byte // output of the comparison
 }
@@ -52,7 +56,9 @@ func NewCodec() (*Codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zstd decoder: %w", err)
 	}
-	return &Codec{enc: enc, dec: dec}, nil
+	c := &Codec{enc: enc, dec: dec}
+	c.ways = c.waysFor
+	return c, nil
 }
 
 // Close releases the codec's memory and goroutines.
@@ -61,27 +67,51 @@ func (c *Codec) Close() {
 	c.dec.Close()
 }
 
+// largeContent is from where on recode is used, in bytes: what it has to say of
+// its codes, in each block, is little then.
+const largeContent = 64 << 10
+
 // Encode appends the frame of content to dst.
 func (c *Codec) Encode(dst, content []byte) ([]byte, error) {
 	if len(content) > MaxPlain {
 		return nil, fmt.Errorf("%w: %d bytes of content, at most %d", ErrFrame, len(content), MaxPlain)
 	}
 	start := len(dst)
-	dst = slices.Grow(dst, Head+c.enc.MaxEncodedSize(len(content))) // growing while it compresses would leave garbage
+	dst = slices.Grow(dst, Head+max(c.enc.MaxEncodedSize(len(content)), recode.MaxSize(len(content)))) // growing while it compresses would leave garbage
 	dst = append(dst, methodZstd, 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(content)))
-	out := c.enc.EncodeAll(content, dst)
-	if len(out)-start-Head >= len(content) {
-		out = append(out[:start+Head], content...)
-		out[start] = methodRaw
-		return out, nil
+	for _, compress := range c.ways(len(content)) {
+		out, smaller := compress(dst, content)
+		if !smaller || len(out)-start-Head >= len(content) {
+			out = append(out[:start+Head], content...)
+			out[start] = methodRaw
+			return out, nil
+		}
+		if c.back(out[start+Head:], content) {
+			return out, nil
+		} // another way may be right
 	}
+	return nil, ErrCompressor
+}
+
+// way appends content compressed, or returns false when that makes it no
+// smaller.
+type way func(dst, content []byte) ([]byte, bool)
+
+// waysFor returns how content of so many bytes is compressed, the best way first.
+func (c *Codec) waysFor(size int) []way {
+	library := func(dst, content []byte) ([]byte, bool) { return c.enc.EncodeAll(content, dst), true }
+	if size < largeContent {
+		return []way{library}
+	}
+	return []way{c.fast.Append, library}
+}
+
+// back reports whether the payload decompresses to the content.
+func (c *Codec) back(payload, content []byte) bool {
 	c.check = slices.Grow(c.check[:0], len(content))
-	plain, err := c.dec.DecodeAll(out[start+Head:], c.check)
-	if err != nil || !bytes.Equal(plain, content) {
-		return nil, ErrCompressor
-	}
-	return out, nil
+	plain, err := c.dec.DecodeAll(payload, c.check)
+	return err == nil && bytes.Equal(plain, content)
 }
 
 // Decode appends the content of a frame to dst.
