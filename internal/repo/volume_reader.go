@@ -9,8 +9,9 @@ import (
 	"holdfast.dev/holdfast/internal/repo/internal/seal"
 )
 
-// VolumeBlock is one block of a volume that is not a hole. Data is shared: it
-// is to be read only.
+// VolumeBlock is one block of a volume that is not a hole, or, from Restore,
+// several neighbours, of which Index is the first. Data is shared: it is to be
+// read only.
 type VolumeBlock struct {
 	Index  int64
 	Offset int64 // bytes

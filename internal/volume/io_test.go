@@ -220,13 +220,18 @@ func TestTargetRefusesWhatDoesNotFit(t *testing.T) {
 	for _, c := range []struct {
 		offset int64
 		n      int
-	}{{-1 << 20, 1}, {5, 5}, {0, 1<<20 + 1}, {9 << 20, 6}, {10 << 20, 1}} {
+	}{{-1 << 20, 1}, {5, 5}, {0, 1<<20 + 1}, {9 << 20, 6}, {10 << 20, 1}, {0, 2<<20 - 1}, {8 << 20, 1<<20 + 6}} {
 		if _, err := target.WriteAt(make([]byte, c.n), c.offset); err == nil {
 			t.Errorf("%d bytes at %d are taken", c.n, c.offset)
 		}
 	}
-	if _, err := target.WriteAt([]byte("tail!"), 9<<20); err != nil {
-		t.Error(err)
+	for _, c := range []struct {
+		offset int64
+		n      int
+	}{{9 << 20, 5}, {7 << 20, 2 << 20}, {6 << 20, 3<<20 + 5}} {
+		if _, err := target.WriteAt(make([]byte, c.n), c.offset); err != nil {
+			t.Errorf("%d bytes at %d: %v", c.n, c.offset, err)
+		}
 	}
 	broken := errors.New("broken")
 	err = Fill(t.Context(), target, func(context.Context, WriteBlock) error { return broken }, nil)

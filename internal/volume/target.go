@@ -20,6 +20,7 @@ type Target struct {
 	file      *os.File
 	direct    *os.File // nil for files
 	size      int64    // of the device or file
+	length    int64    // of the stream
 	blockSize int64
 	buffers   sync.Pool
 	clean     bool // everything not written reads as zeros already
@@ -33,7 +34,7 @@ func OpenTarget(path string, length, blockSize int64) (*Target, error) {
 	if length < 0 || blockSize < alignment || blockSize%alignment != 0 {
 		return nil, fmt.Errorf("open target %s: %d bytes in blocks of %d", path, length, blockSize)
 	}
-	t := &Target{blockSize: blockSize}
+	t := &Target{length: length, blockSize: blockSize}
 	var err error
 	if t.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("open target: %w", err)
@@ -104,14 +105,15 @@ func (t *Target) Clear(ctx context.Context) error {
 // grain is the least run of zeros within a block that is left out.
 const grain = 64 << 10
 
-// WriteAt writes one block, or the short last one; offset is a multiple of the
-// block size. Long runs of zeros are left out on a clean target. p is not kept.
+// WriteAt writes whole blocks, but for a short one that ends the stream; offset is
+// a multiple of the block size. Long runs of zeros are left out on a clean target. p is not kept.
 func (t *Target) WriteAt(p []byte, offset int64) (int, error) {
-	if offset < 0 || offset%t.blockSize != 0 || int64(len(p)) > min(t.blockSize, t.size-offset) {
-		return 0, fmt.Errorf("write %d bytes at %d: not a block of a target of %d bytes", len(p), offset, t.size)
+	end := offset + int64(len(p))
+	if offset < 0 || offset%t.blockSize != 0 || end > t.size || end%t.blockSize != 0 && end != t.length {
+		return 0, fmt.Errorf("write %d bytes at %d: not blocks of a target of %d bytes", len(p), offset, t.size)
 	}
 	if !t.clean {
-		t.mark(offset / t.blockSize)
+		t.mark(offset/t.blockSize, (end+t.blockSize-1)/t.blockSize)
 		return len(p), t.put(p, offset)
 	}
 	for from := 0; from < len(p); {
@@ -139,8 +141,8 @@ func (t *Target) put(p []byte, offset int64) error {
 	if t.direct != nil && (offset|int64(len(p)))%alignment == 0 {
 		if !aligned(p, offset) {
 			buffer, _ := t.buffers.Get().([]byte)
-			if buffer == nil {
-				buffer = Aligned(int(t.blockSize))
+			if len(buffer) < len(p) {
+				buffer = Aligned(len(p))
 			}
 			defer t.buffers.Put(buffer) //nolint:staticcheck // a slice header is small beside what it saves
 			p = buffer[:copy(buffer, p)]
@@ -156,10 +158,13 @@ func (t *Target) put(p []byte, offset int64) error {
 	return nil
 }
 
-func (t *Target) mark(block int64) {
+// mark notes that the blocks from and up to, not including, to were written.
+func (t *Target) mark(from, to int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.written[block/64] |= 1 << (block % 64)
+	for block := from; block < to; block++ {
+		t.written[block/64] |= 1 << (block % 64)
+	}
 }
 
 // Finish makes zeros of what was not written and is not zero, and waits until
