@@ -22,6 +22,9 @@ type InstanceProperties struct {
 	ProtectionErrorDetails *UserFacingError  `json:"protectionErrorDetails,omitempty"`
 	ProvisioningState      string            `json:"provisioningState,omitempty"`
 
+	// HoldfastSchedule is an extension, set on GET while the instance is backed up
+	// by its policy.
+	HoldfastSchedule *BackupPlan `json:"holdfastSchedule,omitempty"`
 	// HoldfastReplication is an extension, set while the vault is replicated.
 	HoldfastReplication *Replication `json:"holdfastReplication,omitempty"`
 }

@@ -50,6 +50,7 @@ func serveCommand() *cobra.Command {
 	vaultStoreFlags(cmd, &o)
 	f.DurationVar(&o.ReplicaRefresh, "replica-refresh", time.Minute, "how often the stores of replicas are looked into for what is new")
 	careFlags(f, &o)
+	scheduleFlags(f, &o)
 	f.Int64Var(&o.VaultLimits.VolumeBytes, "vault-volume-limit", 0, "bytes of the largest volume that is copied into a vault; 0 is no limit")
 	f.IntVar(&o.VaultLimits.Volumes, "vault-volumes", 0, "most volumes of one recovery point that are copied into a vault; 0 is no limit")
 	f.Int64Var(&o.VaultLimits.BytesPerSecond, "vault-rate", 0, "bytes per second that each mover may send into a vault; 0 is no limit")

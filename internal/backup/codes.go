@@ -76,6 +76,7 @@ const (
 const (
 	CodeGenericWarning Code = "KubernetesBackupGenericWarning"
 	CodeHookFailed     Code = "UserErrorHookExecutionFailed"
+	CodeStartedLate    Code = "UserErrorScheduledBackupStartedLate"
 	// The recovery point can be restored from the operational tier only.
 	CodeVaultCopyMissing Code = "UserErrorVaultCopyMissing"
 )
@@ -130,8 +131,8 @@ var codes = map[Code]codeFacts{
 	CodeInvalidTransition:         later("Wait for the running operation to end and check the protection state."),
 	CodeOperationInProgress:       later("Wait until the running job has ended."),
 	CodeJobEnded:                  act("Leave the job as it is; only jobs that run can be cancelled."),
-	CodeTooManyBackups:            later("Wait; 10 on-demand backups of an instance may be started in 24 hours."),
-	CodeTooManyRestores:           later("Wait; 10 restores of an instance may be started in 24 hours."),
+	CodeTooManyBackups:            later("Wait; the number of on-demand backups of an instance in 24 hours is limited (holdfastd serve --daily-backups)."),
+	CodeTooManyRestores:           later("Wait; the number of restores of an instance in 24 hours is limited (holdfastd serve --daily-restores)."),
 	CodeTooManyPolicies:           act("Use another vault; a vault holds at most 5,000 policies."),
 	CodeTooManyInstances:          act("Use another vault; a vault holds at most 5,000 backup instances."),
 	CodeSoftDeleteAlwaysOn:        act("Keep soft delete as it is; AlwaysOn cannot be taken back."),
@@ -149,6 +150,7 @@ var codes = map[Code]codeFacts{
 
 	CodeGenericWarning: act("Read the reason, mend it, and apply or back up the object again."),
 	CodeHookFailed:     act("Mend the hook's command and try again."),
+	CodeStartedLate:    act("See that the service runs all the time; raise the limits of backups at the same time, or let fewer instances be due together."),
 
 	CodeVaultCopyMissing: later("Back up again with the same retention rule."),
 

@@ -20,6 +20,8 @@ type Job struct {
 	UserTriggered bool   `json:"userTriggered"`
 	ActivityID    string `json:"activityId"` // GUID shown to support
 	StartedBy     string `json:"startedBy,omitempty"`
+	// Scheduled is set on backups that the policy's schedule has started.
+	Scheduled *Scheduled `json:"scheduled,omitempty"`
 	// OperationID is the API operation to end with the job; empty when nobody waits.
 	OperationID string `json:"operationId,omitempty"`
 	// RuleName and Tag are set on backups: the backup rule, and the retention
@@ -187,12 +189,28 @@ func (j *Job) Duration() time.Duration {
 }
 
 // MaxPerDay is how many on-demand backups, and how many restores, of one
-// instance may be started within 24 hours.
+// instance may be started within 24 hours where nothing else is set.
 const MaxPerDay = 10
 
 // CheckDaily returns a problem when as many jobs of the kind as allowed were
 // started by users in the 24 hours before now. It says when the next may be.
-func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
+// Daily is how many on-demand backups, and how many restores, of one instance
+// may be started within 24 hours; MaxPerDay where it is not positive.
+type Daily struct{ Backups, Restores int }
+
+func (d Daily) of(kind JobKind) int {
+	most := d.Backups
+	if kind == JobRestore {
+		most = d.Restores
+	}
+	if most <= 0 {
+		return MaxPerDay
+	}
+	return most
+}
+
+func CheckDaily(jobs []Job, kind JobKind, now time.Time, limits Daily) *Problem {
+	most := limits.of(kind)
 	var started []time.Time
 	for _, j := range jobs {
 		if j.Kind == kind && j.UserTriggered && j.Started.After(now.Add(-24*time.Hour)) {
@@ -200,11 +218,11 @@ func CheckDaily(jobs []Job, kind JobKind, now time.Time) *Problem {
 		}
 	}
 	count := len(started)
-	if count < MaxPerDay {
+	if count < most {
 		return nil
 	}
 	slices.SortFunc(started, time.Time.Compare)
-	next := started[count-MaxPerDay].Add(24 * time.Hour)
+	next := started[count-most].Add(24 * time.Hour)
 	code, what := CodeTooManyBackups, "on-demand backups"
 	if kind == JobRestore {
 		code, what = CodeTooManyRestores, "restores"

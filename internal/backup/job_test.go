@@ -40,20 +40,26 @@ func TestCheckDaily(t *testing.T) {
 	for range MaxPerDay {
 		jobs = append(jobs, Job{Kind: JobBackup, UserTriggered: true, Started: now.Add(-time.Hour)})
 	}
-	if p := CheckDaily(jobs, JobBackup, now); p == nil || p.Code != CodeTooManyBackups || !p.Retryable ||
+	if p := CheckDaily(jobs, JobBackup, now, Daily{}); p == nil || p.Code != CodeTooManyBackups || !p.Retryable ||
 		!strings.Contains(p.Message, "10 on-demand backups") || !strings.Contains(p.Message, "at "+now.Add(23*time.Hour).UTC().Format(time.RFC3339)) {
 		t.Errorf("an eleventh backup: %v", p)
 	}
-	if p := CheckDaily(jobs, JobRestore, now); p != nil {
+	if p := CheckDaily(jobs, JobRestore, now, Daily{}); p != nil {
 		t.Errorf("backups count as restores: %v", p)
 	}
 	jobs[0].UserTriggered = false
-	if p := CheckDaily(jobs, JobBackup, now); p != nil {
+	if p := CheckDaily(jobs, JobBackup, now, Daily{}); p != nil {
 		t.Errorf("a scheduled backup counts: %v", p)
 	}
 	jobs[0].UserTriggered, jobs[1].Started = true, now.Add(-24*time.Hour)
-	if p := CheckDaily(jobs, JobBackup, now); p != nil {
+	if p := CheckDaily(jobs, JobBackup, now, Daily{}); p != nil {
 		t.Errorf("yesterday's backup counts: %v", p)
+	}
+	limits := Daily{Backups: 3, Restores: 2}
+	for n, want := range map[int]bool{2: true, 3: false} {
+		if p := CheckDaily(jobs[2:2+n], JobBackup, now, limits); (p == nil) != want {
+			t.Errorf("one more than %d backups, of at most 3: %v", n, p)
+		}
 	}
 }
 

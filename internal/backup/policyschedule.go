@@ -14,7 +14,7 @@ import (
 func (p Policy) Calendar() (schedule.Calendar, error) {
 	var c schedule.Calendar
 	for _, r := range p.Rules {
-		if r.Backup == nil {
+		if r.Backup == nil || len(r.Backup.Intervals) == 0 {
 			continue
 		}
 		s, err := r.Backup.Schedule()

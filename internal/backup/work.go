@@ -10,6 +10,7 @@ const (
 	WorkDeleteInstance    WorkKind = "delete-instance"    // Subject: instance; recovery points, then the document
 	WorkPurgeInstance     WorkKind = "purge-instance"     // Subject: deleted instance; waits until its days are over
 	WorkValidateBackup    WorkKind = "validate-backup"    // Instance is set
+	WorkPlan              WorkKind = "plan"               // Subject: instance; when it is backed up by its policy
 	WorkBackup            WorkKind = "backup"             // Subject: job
 	WorkDiscard           WorkKind = "discard"            // Subject: job; the recovery point of a backup that did not succeed
 	WorkVault             WorkKind = "vault"              // Subject: job in its second half

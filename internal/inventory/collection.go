@@ -21,6 +21,8 @@ type document[T any] interface {
 type Collection[T any, P document[T]] struct {
 	kind   string
 	labels func(P) map[string]string
+	// written, when set, is called in every transaction that writes a document.
+	written func(catalog.Tx, P) error
 }
 
 // Get reads one document; catalog.ErrNotFound when there is none. Its ETag is
@@ -53,6 +55,9 @@ func (c Collection[T, P]) PutIf(tx catalog.Tx, v P, ifMatch string) error {
 		return fmt.Errorf("%s %s: %w", c.kind, meta.ID, err)
 	}
 	meta.ETag = stored.ETag
+	if c.written != nil {
+		return c.written(tx, v)
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ const (
 	LabelSnapshots = "snapshots" // instances: the snapshot resource group
 	LabelInstance  = "instance"  // jobs
 	LabelStatus    = "status"    // jobs: backup.JobStatus
+	LabelHolding   = "holding"   // jobs that others of their instance wait for: backup.JobKind
 	LabelContainer = "container" // extensions, recovery points: the backup storage location
 	LabelSource    = "source"    // trusted access bindings: the vault
 	LabelName      = "name"      // storage accounts: the name alone
@@ -25,7 +26,7 @@ const (
 var (
 	Vaults         = Collection[backup.Vault, *backup.Vault]{kind: "vault"}
 	Policies       = Collection[backup.Policy, *backup.Policy]{kind: "policy"}
-	Instances      = Collection[backup.Instance, *backup.Instance]{kind: "instance", labels: instanceLabels}
+	Instances      = Collection[backup.Instance, *backup.Instance]{kind: "instance", labels: instanceLabels, written: plan}
 	Deleted        = Collection[backup.DeletedInstance, *backup.DeletedInstance]{kind: "deleted-instance", labels: deletedLabels}
 	Jobs           = Collection[backup.Job, *backup.Job]{kind: "job", labels: jobLabels}
 	RecoveryPoints = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "recovery-point", labels: pointLabels}
@@ -67,7 +68,11 @@ func deletedLabels(d *backup.DeletedInstance) map[string]string {
 }
 
 func jobLabels(j *backup.Job) map[string]string {
-	return map[string]string{LabelInstance: backup.Key(j.InstanceID), LabelStatus: string(j.Status)}
+	labels := map[string]string{LabelInstance: backup.Key(j.InstanceID), LabelStatus: string(j.Status)}
+	if j.HoldsInstance() {
+		labels[LabelHolding] = string(j.Kind)
+	}
+	return labels
 }
 
 func extensionLabels(e *backup.Extension) map[string]string {

@@ -223,7 +223,7 @@ func (p *Provider) crossRegionRestore(ctx context.Context, r *arm.Request) (*arm
 		}
 		job := p.newJob(r, source.Instance, backup.JobRestore, "Trigger Restore")
 		job.Restore, job.RecoveryPointID, job.RecoveryPointAt = request, point.Name(), point.Time
-		if err := checkOtherJobs(tx, job); err != nil {
+		if err := p.checkOtherJobs(tx, job); err != nil {
 			return err
 		}
 		op, err := p.writeJob(tx, r, source.vault, job, typeCrossRegion+"/crossRegionRestore/action")

@@ -60,6 +60,9 @@ func (p *Provider) getInstance(ctx context.Context, r *arm.Request) (*arm.Respon
 			return err
 		}
 		out, etag = instanceTo(instance), instance.ETag
+		if out.Properties.HoldfastSchedule, err = p.scheduleTo(tx, instance.ID); err != nil {
+			return err
+		}
 		out.Properties.HoldfastReplication, err = p.replicationTo(tx, instance.ID)
 		return err
 	})

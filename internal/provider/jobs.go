@@ -198,6 +198,7 @@ func jobDetails(j *backup.Job) map[string]string {
 		if !j.UserTriggered {
 			details["PolicyRuleName"] = j.RuleName
 			details["TaskId"] = j.ActivityID
+			addSchedule(details, j.Scheduled)
 		}
 	}
 	if !j.Status.Terminal() && j.Progress != (backup.Progress{}) {

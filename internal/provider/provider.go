@@ -18,8 +18,8 @@ import (
 	"holdfast.dev/holdfast/internal/clock"
 )
 
-// Config is what the resource types need. Everything but Folders
-// and Regions is required.
+// Config is what the resource types need. Everything but Folders, Regions and
+// Daily is required.
 type Config struct {
 	Store    catalog.Store
 	Clock    clock.Clock
@@ -36,6 +36,8 @@ type Config struct {
 	Folders []string
 	// Regions are those that vaults are replicated between.
 	Regions backup.Regions
+	// Daily bounds what users may start on an instance.
+	Daily backup.Daily
 }
 
 // Buckets reaches the real stores behind storage accounts.

@@ -68,7 +68,7 @@ func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, 
 		if err != nil {
 			return err
 		}
-		if err := checkOtherJobs(tx, job); err != nil {
+		if err := p.checkOtherJobs(tx, job); err != nil {
 			return err
 		}
 		op, err := p.writeJob(tx, r, vault, job, typeInstance+"/"+action+"/action")
@@ -80,7 +80,7 @@ func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, 
 
 // checkOtherJobs keeps the number of jobs per day within its limit, and refuses
 // a backup beside a running one. A restore waits for its turn instead.
-func checkOtherJobs(tx catalog.Tx, job *backup.Job) error {
+func (p *Provider) checkOtherJobs(tx catalog.Tx, job *backup.Job) error {
 	jobs, err := inventory.Jobs.With(tx, inventory.LabelInstance, backup.Key(job.InstanceID))
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func checkOtherJobs(tx catalog.Tx, job *backup.Job) error {
 			return err
 		}
 	}
-	return refuse(backup.CheckDaily(jobs, job.Kind, job.Started))
+	return refuse(backup.CheckDaily(jobs, job.Kind, job.Started, p.Daily))
 }
 
 func (p *Provider) writeJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault, job *backup.Job, action string) (operations.Record, error) {

@@ -34,7 +34,7 @@ func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.T
 	platform := provider.NewPlatform(s.store, s.Clock, tenant)
 	product := provider.New(provider.Config{
 		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot, Secrets: secrets},
-		Tokens: tokens, Secrets: secrets, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders, Regions: regions,
+		Tokens: tokens, Secrets: secrets, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders, Regions: regions, Daily: s.Daily,
 	})
 	server, err := arm.New(arm.Config{
 		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/workflow"
 )
 
 // Options are what a person sets.
@@ -50,6 +52,11 @@ type Options struct {
 	// VaultLimits bound the copying of a recovery point into a vault; zero is no
 	// limit.
 	VaultLimits agentv1.VaultLimits
+	// Schedule says how backups that are due are started, Daily how many backups and
+	// restores of an instance users may start in 24 hours; zero values mean the
+	// defaults.
+	Schedule workflow.Schedule
+	Daily    backup.Daily
 	// Care is how repositories in the vault are looked after; not by itself when zero.
 	Care Care
 	// RegionsFile is the YAML file of regions, with the stores that vaults are

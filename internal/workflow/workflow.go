@@ -71,6 +71,8 @@ type Config struct {
 	VaultLimits agentv1.VaultLimits
 	// Care says how repositories in the vault are looked after.
 	Care Care
+	// Schedule says how backups that are due are started.
+	Schedule Schedule
 	// Regions are those that vaults are replicated between, and Replicas the stores
 	// of what is replicated into each, by name.
 	Regions  backup.Regions
@@ -80,8 +82,12 @@ type Config struct {
 // Workflow carries out every kind of work.
 type Workflow struct {
 	Config
-	upkeeping slots       // of collections and verifications
-	trusted   atomic.Bool // the store of the vaults was tried
+	// ScheduleCounts counts what the schedule has started.
+	ScheduleCounts ScheduleCounts
+
+	scheduling sync.Mutex  // one looks at what is due at a time
+	upkeeping  slots       // of collections and verifications
+	trusted    atomic.Bool // the store of the vaults was tried
 
 	triedReplicas sync.Map      // names of regions whose store was tried
 	replicating   chan struct{} // slots
@@ -101,6 +107,8 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkPurgeInstance, w.purgeInstance),
 		w.handler(backup.WorkValidateBackup, w.validateBackup),
 		w.handler(backup.WorkBackup, w.backup),
+		w.handler(backup.WorkPlan, w.plan),
+		{Kind: KindSchedule, Work: w.schedule},
 		w.handler(backup.WorkDiscard, w.discard),
 		w.handler(backup.WorkVault, w.vault),
 		w.handler(backup.WorkUnvault, w.unvault),

@@ -55,11 +55,13 @@ type world struct {
 	root  string
 	cave  objstore.Store // of the vaults
 	care  workflow.Care
-	gate  *grants.Issuer
-	ring  *keys.Ring
-	seal  *keys.Sealer
-	flow  *workflow.Workflow
-	queue []catalog.Job
+	// limits of what the schedule starts
+	limits workflow.Schedule
+	gate   *grants.Issuer
+	ring   *keys.Ring
+	seal   *keys.Sealer
+	flow   *workflow.Workflow
+	queue  []catalog.Job
 	// answer is what the cluster does with an operation; nil lets it succeed.
 	answer func(agentv1.Operation) agentv1.FinishRequest
 	asked  map[string]int // how often each operation was handed out
@@ -92,7 +94,7 @@ func (w *world) revive() {
 	w.flow = workflow.New(workflow.Config{
 		Store: w.face, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: &agentops.Bell{}, Keys: w.ring,
 		Secrets: w.seal, Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
-		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7}, Care: w.care,
+		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7}, Care: w.care, Schedule: w.limits,
 	})
 }
 
