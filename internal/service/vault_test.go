@@ -16,6 +16,7 @@ import (
 // operational container is gone, and leaves nothing when its instance is deleted.
 func TestVaultLoop(t *testing.T) {
 	w, cluster := protectedWorld(t)
+	w.deleteAtOnce()
 	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
 	w.policy += "-vaulted"
 	w.refused("UserErrorVaultMSIMissingPermissions", http.MethodPost, w.instance+"/validateForModifyBackup", object{"backupInstance": w.instanceBody()})
