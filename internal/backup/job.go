@@ -28,6 +28,8 @@ type Job struct {
 	// rule the recovery point falls under ("" lets the policy choose).
 	RuleName string `json:"ruleName,omitempty"`
 	Tag      string `json:"tag,omitempty"`
+	// Tagging is set when the policy has chosen the tag.
+	Tagging *Tagging `json:"tagging,omitempty"`
 	// RecoveryPointID is what a backup makes and what a restore reads; 32 hex digits.
 	RecoveryPointID string          `json:"recoveryPointId,omitempty"`
 	RecoveryPointAt time.Time       `json:"recoveryPointAt,omitzero"`

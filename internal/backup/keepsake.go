@@ -14,6 +14,7 @@ type Keepsake struct {
 	Instance Instance `json:"instance"`
 	JobID    string   `json:"jobId"`
 	Tag      string   `json:"tag,omitempty"` // of the job
+	Tagging  *Tagging `json:"tagging,omitempty"`
 	// ContainerID is the container of the operational tier.
 	ContainerID string `json:"containerId,omitempty"`
 }

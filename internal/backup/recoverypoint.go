@@ -16,6 +16,7 @@ type RecoveryPoint struct {
 	PolicyID   string           `json:"policyId,omitempty"`
 	Tag        string           `json:"tag,omitempty"`        // retention rule
 	TagVersion string           `json:"tagVersion,omitempty"` // decimal ticks
+	Tagging    *Tagging         `json:"tagging,omitempty"`    // set when the policy chose the tag
 	JobID      string           `json:"jobId,omitempty"`
 	Stores     []RecoveryStore  `json:"stores"`
 	Namespaces []string         `json:"namespaces,omitempty"`
@@ -40,6 +41,8 @@ type RecoveryStore struct {
 	// LeftOut are the volumes that other stores of the recovery point have and
 	// this one has not.
 	LeftOut []RecoveryVolume `json:"leftOut,omitempty"`
+	Onward  *Onward          `json:"onward,omitempty"` // set until it has been copied to the vault
+	Going   *Going           `json:"going,omitempty"`  // set while it is being deleted there
 }
 
 // RecoveryVolume is one claim of a recovery point.
@@ -66,6 +69,9 @@ func (r *RecoveryPoint) Store(tier Tier) (RecoveryStore, bool) {
 func (r *RecoveryPoint) AddStore(s RecoveryStore) {
 	r.DropStore(s.Tier)
 	r.Stores = append(r.Stores, s)
+	if here := r.Place(TierOperational); here != nil && r.Place(TierVault) != nil {
+		here.Onward = nil
+	}
 	r.expire()
 }
 

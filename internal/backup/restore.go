@@ -98,7 +98,11 @@ func (r RestoreRequest) checkMappings(target string) *Problem {
 
 // CheckAgainst validates a request against the recovery point it reads.
 func (r RestoreRequest) CheckAgainst(point *RecoveryPoint) *Problem {
-	if _, ok := point.Store(r.Tier); !ok {
+	store, ok := point.Store(r.Tier)
+	if store.Going != nil {
+		return Invalid("sourceDataStoreType", "recovery point %s is being deleted from the %s: %s", point.Name(), r.Tier, store.Going.Reason)
+	}
+	if !ok {
 		return Invalid("sourceDataStoreType", "recovery point %s is not kept in the %s", point.Name(), r.Tier)
 	}
 	for _, ns := range r.IncludedNamespaces {

@@ -80,6 +80,9 @@ type Vaulting struct {
 	// DeleteAfter is how long the copy stays in the vault, see ParsePeriod;
 	// empty keeps it.
 	DeleteAfter string `json:"deleteAfter,omitempty"`
+	// Onward says that the copy is made some time after the backup, and begun again
+	// with another job when it fails: nothing of it is taken back.
+	Onward bool `json:"onward,omitempty"`
 }
 
 // BeginVaulting ends the first half of a backup job; the second lets other jobs
@@ -105,5 +108,10 @@ func (j *Job) MissVault(now time.Time, why *Problem, warnings []Warning) {
 		"recovery point %s is in the OperationalStore only, it could not be copied to the VaultStore: %s (%s)", j.RecoveryPointID, why.Message, why.Code)
 	missing.Actions = append(append([]string{}, why.Actions...), missing.Actions...)
 	j.Tasks[len(j.Tasks)-1].Status = JobFailed
+	if j.Vaulting != nil && j.Vaulting.Onward { // there was nothing else to do
+		j.Warnings = append(j.Warnings, warnings...)
+		j.Fail(now, missing)
+		return
+	}
 	j.Complete(now, append([]Warning{{Resource: string(TierVault), Problem: *missing}}, warnings...))
 }

@@ -12,6 +12,7 @@ const (
 	WorkValidateBackup    WorkKind = "validate-backup"    // Instance is set
 	WorkPlan              WorkKind = "plan"               // Subject: instance; when it is backed up by its policy
 	WorkBackup            WorkKind = "backup"             // Subject: job
+	WorkExpire            WorkKind = "expire"             // Subject: instance; recovery points whose retention has ended
 	WorkDiscard           WorkKind = "discard"            // Subject: job; the recovery point of a backup that did not succeed
 	WorkVault             WorkKind = "vault"              // Subject: job in its second half
 	WorkUnvault           WorkKind = "unvault"            // Subject: recovery point; Vaulted is set; nothing of it stays, or comes, in the vault

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 
 	"holdfast.dev/holdfast/internal/arm"
 	"holdfast.dev/holdfast/internal/backup"
@@ -128,7 +129,8 @@ func (p *Provider) protectionMoved(tx catalog.Tx, r *arm.Request, i *backup.Inst
 		}
 	}
 	i.Error = nil
-	if err := inventory.Instances.Put(tx, i); err != nil {
+	// What has expired while protection was stopped goes when it goes on.
+	if err := errors.Join(inventory.Instances.Put(tx, i), inventory.Enqueue(tx, backup.Work{Kind: backup.WorkExpire, Subject: i.ID})); err != nil {
 		return nil, err
 	}
 	op, err := operations.StartDone(tx, p.Clock.Now(), operations.Record{

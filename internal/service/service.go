@@ -126,6 +126,9 @@ func (s *Service) wire(ctx context.Context) error {
 		return err
 	}
 	counted.registry.MustRegister(&careMetrics{store: s.store, log: s.Log})
+	if err := workflow.StartExpiry(ctx, s.store); err != nil {
+		return err
+	}
 	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
 	api, err := s.api(ctx, root, tokens, secrets, places.Regions)
 	if err != nil {

@@ -98,6 +98,9 @@ func backupErrand(t *turn, job *backup.Job) (errand, error) {
 	if err != nil {
 		return errand{}, err
 	}
+	if err := t.tag(job); err != nil {
+		return errand{}, err
+	}
 	spec := wireBackup(instance, job.RecoveryPointID)
 	if spec.Keep, err = t.keepsake(job, instance, container); err != nil {
 		return errand{}, err
@@ -151,6 +154,9 @@ func finishBackup(t *turn, job *backup.Job, o agentops.Operation) error {
 	decision, err := t.decideVault(job)
 	if err != nil {
 		return err
+	}
+	if job.Tagging != nil {
+		job.Details["tag"] = job.Tagging.Reason
 	}
 	if decision.Reason != "" {
 		job.Details["vault"] = decision.Reason

@@ -82,7 +82,7 @@ func (t *turn) endConfigure(i *backup.Instance, problem *backup.Problem) error {
 		return refused
 	}
 	i.State, i.Error = state, problem
-	if err := inventory.Instances.Put(t.tx, i); err != nil {
+	if err := errors.Join(inventory.Instances.Put(t.tx, i), t.enqueueExpire(i.ID)); err != nil {
 		return err
 	}
 	if problem != nil {

@@ -12,7 +12,7 @@ import (
 
 // keepsake is what a recovery point's manifest is to keep of the catalog.
 func (t *turn) keepsake(job *backup.Job, instance *backup.Instance, containerID string) (string, error) {
-	k := backup.Keepsake{Instance: *instance, JobID: job.ID, Tag: job.Tag, ContainerID: containerID}
+	k := backup.Keepsake{Instance: *instance, JobID: job.ID, Tag: job.Tag, Tagging: job.Tagging, ContainerID: containerID}
 	vault, err := inventory.Vaults.Get(t.tx, instance.VaultID())
 	if err != nil {
 		return "", err

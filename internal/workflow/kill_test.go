@@ -78,6 +78,7 @@ var scenes = map[string]func(*testing.T, *world){
 	"vault":          vaultScene,
 	"missed vault":   missedVaultScene,
 	"delete vaulted": deleteVaultedScene,
+	"expire":         expireScene,
 	"backup": func(t *testing.T, w *world) {
 		job := w.startJob("j1", backup.JobBackup)
 		w.turns(w.ended(job.OperationID))

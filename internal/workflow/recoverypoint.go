@@ -27,14 +27,18 @@ func (t *turn) recoveryPoint(job *backup.Job, o agentops.Operation, result agent
 	if err != nil {
 		return nil, err
 	}
+	onward, err := t.onward(job, cut)
+	if err != nil {
+		return nil, err
+	}
 	point := &backup.RecoveryPoint{
 		Meta: backup.Meta{ID: job.InstanceID + "/recoveryPoints/" + job.RecoveryPointID, System: backup.SystemData{CreatedAt: t.now}},
 		Time: cut, Expires: expires, Partial: len(o.Warnings) > 0,
-		PolicyID: job.PolicyID, Tag: rule, TagVersion: strconv.FormatInt(ticks(t.now), 10), JobID: job.ID,
+		PolicyID: job.PolicyID, Tag: rule, TagVersion: strconv.FormatInt(ticks(t.now), 10), Tagging: job.Tagging, JobID: job.ID,
 		Stores: []backup.RecoveryStore{{
 			ID: guidOf(job.RecoveryPointID, string(backup.TierOperational)), Tier: backup.TierOperational,
 			Created: cut, Expires: expires, ContainerID: ref.Container, Prefix: prefixOf(ref.Repository),
-			Root: result.Root, Bytes: result.BytesStored,
+			Root: result.Root, Bytes: result.BytesStored, Onward: onward,
 		}},
 		Namespaces: result.Namespaces, Objects: result.Objects,
 	}

@@ -40,7 +40,7 @@ func (t *turn) decideVault(job *backup.Job) (backup.VaultDecision, error) {
 	if !ok {
 		return backup.VaultDecision{}, nil
 	}
-	return policy.VaultOnDemand(rule), nil
+	return t.decideTagged(job, policy, policy.VaultOnDemand(rule))
 }
 
 // beginVaulting begins the second half of a job. Others of the instance need

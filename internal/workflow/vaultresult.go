@@ -115,11 +115,20 @@ func vaultWarnings(o agentops.Operation, store backup.RecoveryStore) []backup.Wa
 // appears there later that nobody knows of.
 func (t *turn) missVault(job *backup.Job, why *backup.Problem, warnings []backup.Warning) error {
 	job.MissVault(t.now, why, warnings)
-	return errors.Join(t.putEnded(job), t.succeed(operations.JobInfo(job.ID)), t.enqueueUnvault(job))
+	return errors.Join(t.putEnded(job), t.succeed(operations.JobInfo(job.ID)), t.takeBack(job))
 }
 
 // cancelVaulting ends a job that was called off; its recovery point stays in the
 // operational tier.
 func (t *turn) cancelVaulting(job *backup.Job) error {
-	return errors.Join(t.endJobCancelled(job), t.enqueueUnvault(job))
+	return errors.Join(t.endJobCancelled(job), t.takeBack(job))
+}
+
+// takeBack makes sure that nothing of a copy that failed appears in the vault. A
+// copy that will be begun again needs its name, and goes on with what there is.
+func (t *turn) takeBack(job *backup.Job) error {
+	if job.Vaulting.Onward {
+		return nil
+	}
+	return t.enqueueUnvault(job)
 }

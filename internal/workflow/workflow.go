@@ -110,6 +110,7 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.handler(backup.WorkPlan, w.plan),
 		{Kind: KindSchedule, Work: w.schedule},
 		w.handler(backup.WorkDiscard, w.discard),
+		w.handler(backup.WorkExpire, w.expire),
 		w.handler(backup.WorkVault, w.vault),
 		w.handler(backup.WorkUnvault, w.unvault),
 		w.handler(backup.WorkPurge, w.purge),

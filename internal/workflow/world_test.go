@@ -65,6 +65,8 @@ type world struct {
 	// answer is what the cluster does with an operation; nil lets it succeed.
 	answer func(agentv1.Operation) agentv1.FinishRequest
 	asked  map[string]int // how often each operation was handed out
+	// expires lets recovery points expire.
+	expires bool
 }
 
 func newWorld(t testing.TB) *world {
@@ -220,6 +222,9 @@ func (w *world) turns(until func() bool) {
 // step runs one step and says whether the job goes on. A panic is a killed
 // process: the job is taken up again.
 func (w *world) step(job catalog.Job) (again bool) {
+	if job.Kind == string(backup.WorkExpire) && !w.expires {
+		return false // it never ends, so only those who ask for it see it
+	}
 	defer func() {
 		if killed := recover(); killed != nil {
 			if err, ok := killed.(error); !ok || !errors.Is(err, errKilled) {

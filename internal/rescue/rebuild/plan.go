@@ -15,6 +15,7 @@ import (
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/rescue"
+	"holdfast.dev/holdfast/internal/retention"
 	"holdfast.dev/holdfast/internal/workflow"
 )
 
@@ -197,7 +198,7 @@ func (p *planner) point(at rescue.Point, kept backup.Keepsake, tier backup.Tier)
 func (p *planner) entry(id string, at rescue.Point, kept backup.Keepsake) *backup.RecoveryPoint {
 	entry := &backup.RecoveryPoint{
 		Meta: backup.Meta{ID: id, System: backup.SystemData{CreatedAt: at.Created}}, Time: at.Created, Partial: partial(at),
-		PolicyID: kept.Instance.PolicyID, Tag: kept.Tag, TagVersion: workflow.TagVersion(at.Created), JobID: kept.JobID,
+		PolicyID: kept.Instance.PolicyID, Tag: kept.Tag, TagVersion: workflow.TagVersion(at.Created), Tagging: kept.Tagging, JobID: kept.JobID,
 		Namespaces: slices.Sorted(slices.Values(at.Namespaces())), Objects: at.Objects(), Volumes: volumes(at),
 	}
 	if kept.Policy != nil {
@@ -211,7 +212,7 @@ func (p *planner) store(at rescue.Point, kept backup.Keepsake, tier backup.Tier)
 	bytes, _ := strconv.ParseInt(at.Facts["bytesStored"], 10, 64) // other writers may not tell
 	s := backup.RecoveryStore{ID: workflow.StoreID(at.ID, tier), Tier: tier, Created: at.Created, Prefix: at.In.Prefix, Root: at.Root, Bytes: bytes}
 	if tier == backup.TierOperational {
-		s.ContainerID = kept.ContainerID
+		s.ContainerID, s.Onward = kept.ContainerID, onward(at, kept)
 	}
 	stay, rule, known := stayOf(kept, tier)
 	if !known {
@@ -228,6 +229,19 @@ func (p *planner) store(at rescue.Point, kept backup.Keepsake, tier backup.Tier)
 		s.Expires = soonest
 	}
 	return s, rule
+}
+
+// onward is the copy to the vault that was planned for later, nil when none was.
+// The one that is there already is taken for it.
+func onward(at rescue.Point, kept backup.Keepsake) *backup.Onward {
+	if kept.Policy == nil {
+		return nil
+	}
+	terms, err := retention.TermsOf(kept.Policy, kept.Tag)
+	if err != nil || terms.Due(at.Created).IsZero() {
+		return nil
+	}
+	return &backup.Onward{Due: terms.Due(at.Created), DeleteAfter: terms.Vault.Stay.Text}
 }
 
 // stayOf is how long a recovery point stays in a tier; empty for good.

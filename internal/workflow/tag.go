@@ -1,0 +1,160 @@
+package workflow
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/retention"
+)
+
+// Which retention rule a backup falls under, when nobody has named one. That is
+// decided when the backup begins, so that its recovery point can carry it.
+
+// tag lets the policy choose the tag of a backup.
+func (t *turn) tag(job *backup.Job) error {
+	if job.Tag != "" || job.Tagging != nil {
+		return nil
+	}
+	policy, err := inventory.Policies.Get(t.tx, job.PolicyID)
+	if err != nil {
+		return gone(err)
+	}
+	rule := triggerOf(policy, job.RuleName)
+	if rule == nil || len(rule.Tags) == 0 {
+		return nil
+	}
+	choice, err := t.choose(job, rule)
+	if err != nil {
+		return err
+	}
+	job.Tag, job.Tagging = choice.Tag, &backup.Tagging{At: t.now, Reason: choice.Reason}
+	return inventory.Jobs.Put(t.tx, job)
+}
+
+// triggerOf is the backup rule of that name, or the first; nil when there is none.
+func triggerOf(p *backup.Policy, name string) *backup.BackupRule {
+	if rule, ok := p.BackupRule(name); ok {
+		return rule.Backup
+	}
+	for _, r := range p.Rules {
+		if r.Backup != nil {
+			return r.Backup
+		}
+	}
+	return nil
+}
+
+// choose tags a backup of now. Criteria that cannot be read must not end it: it
+// gets the default tag, and says why.
+func (t *turn) choose(job *backup.Job, rule *backup.BackupRule) (retention.Choice, error) {
+	zone, unread := rule.Zone()
+	var tags []retention.Tag
+	if unread == nil {
+		tags, unread = retention.Tags(rule, zone)
+	}
+	if unread != nil {
+		for _, r := range rule.Tags {
+			if r.IsDefault {
+				return retention.Choice{Tag: r.Name, Reason: fmt.Sprintf("the tagging criteria of the policy cannot be read: %v", unread)}, nil
+			}
+		}
+		return retention.Choice{}, nil
+	}
+	last, err := t.lastTagged(job.InstanceID)
+	if err != nil || last.IsZero() {
+		return retention.Choose(tags, t.now, nil, zone), err
+	}
+	return retention.Choose(tags, t.now, []time.Time{last}, zone), nil
+}
+
+// lastTagged is the moment of the newest successful backup that the policy
+// tagged; zero when there is none. Recovery points list newest first.
+func (t *turn) lastTagged(instanceID string) (time.Time, error) {
+	for after := ""; ; {
+		points, next, err := inventory.RecoveryPoints.Page(t.tx, instanceID, after, 50)
+		if err != nil {
+			return time.Time{}, err
+		}
+		for i := range points {
+			if points[i].Tagging != nil {
+				return points[i].Tagging.At, nil
+			}
+		}
+		if after = next; after == "" {
+			return time.Time{}, nil
+		}
+	}
+}
+
+// decideTagged bounds what a policy sends to the vault by itself: one backup a
+// day, and not now what is to be copied later.
+func (t *turn) decideTagged(job *backup.Job, policy *backup.Policy, d backup.VaultDecision) (backup.VaultDecision, error) {
+	if job.Tagging == nil || !d.Copy {
+		return d, nil
+	}
+	terms, err := retention.TermsOf(policy, job.Tag)
+	if err != nil {
+		return d, err
+	}
+	if due := terms.Due(job.Tagging.At); !due.IsZero() {
+		return backup.VaultDecision{Reason: fmt.Sprintf("retention rule %s copies recovery points to the VaultStore later, this one on %s", terms.Rule, due.Format(time.DateOnly))}, nil
+	}
+	rule := triggerOf(policy, job.RuleName)
+	zone, err := rule.Zone()
+	if err != nil {
+		zone = time.UTC
+	}
+	other, err := t.vaultedOn(job, zone)
+	if err != nil || other == "" {
+		return d, err
+	}
+	return backup.VaultDecision{Reason: fmt.Sprintf("one backup a day goes to the VaultStore, and recovery point %s of this day has", other)}, nil
+}
+
+// vaultedOn returns the recovery point that the policy has sent to the vault on
+// the day of a job, or is sending there; empty when there is none.
+func (t *turn) vaultedOn(job *backup.Job, zone *time.Location) (string, error) {
+	sameDay := func(g *backup.Tagging) bool {
+		return g != nil && g.At.In(zone).Format(time.DateOnly) == job.Tagging.At.In(zone).Format(time.DateOnly)
+	}
+	open, err := openJobs(t.tx, job.InstanceID)
+	if err != nil {
+		return "", err
+	}
+	for i := range open {
+		if open[i].Vaulting != nil && sameDay(open[i].Tagging) {
+			return open[i].RecoveryPointID, nil
+		}
+	}
+	points, _, err := inventory.RecoveryPoints.Page(t.tx, job.InstanceID, "", 50) // more than a day's
+	for i := range points {
+		if _, vaulted := points[i].Store(backup.TierVault); vaulted && sameDay(points[i].Tagging) {
+			return points[i].Name(), err
+		}
+	}
+	return "", err
+}
+
+// onward is the copy to the vault that the retention of a job's recovery point
+// has planned for later; nil when it has none.
+func (t *turn) onward(job *backup.Job, cut time.Time) (*backup.Onward, error) {
+	policy, err := inventory.Policies.Get(t.tx, job.PolicyID)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := policy.RetentionOf(job.Tag); !ok {
+		return nil, nil
+	}
+	terms, err := retention.TermsOf(policy, job.Tag)
+	if err != nil || terms.Due(cut).IsZero() {
+		return nil, err
+	}
+	return &backup.Onward{Due: terms.Due(cut), DeleteAfter: terms.Vault.Stay.Text}, nil
+}
