@@ -32,6 +32,9 @@ func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journ
 	if err != nil {
 		return nil, fmt.Errorf("read recovery point %s: %w", run.Spec.Restore.RecoveryPointID, err)
 	}
+	if err := w.settleLoads(ctx, v1alpha1.RunName(run.Spec.OperationID)); err != nil {
+		return nil, err
+	}
 	j.begin("Restore", "Restoring.")
 	result, warnings, err := w.restorer.Run(ctx, restore.Run{
 		ID:      run.Spec.OperationID,
@@ -49,6 +52,16 @@ func (w *worker) restore(ctx context.Context, run *v1alpha1.RestoreRun, j *journ
 	j.warn(warnings...)
 	w.cleanRestore(ctx, run.Spec.OperationID, j)
 	return func(run *v1alpha1.RestoreRun) { run.Status.Result = &result }, err
+}
+
+// settleLoads ends the cleaning up of an attempt that was interrupted then: a
+// claim on its way out takes no data.
+func (w *worker) settleLoads(ctx context.Context, operation string) error {
+	leaving, err := w.movers.Leaving(ctx, operation)
+	if err != nil || !leaving {
+		return err
+	}
+	return w.cleanLoads(ctx, operation, cleanPatience)
 }
 
 // cleanRestore removes what the restore made for its own help.

@@ -15,7 +15,7 @@ func waitDone[R any](t *testing.T, task *task[R]) {
 	t.Helper()
 	select {
 	case <-task.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the task does not end")
 	}
 }

@@ -91,7 +91,7 @@ func (v *vaulting) open(ctx context.Context) error {
 func (v *vaulting) resume(ctx context.Context) error {
 	m, err := v.target.Manifest(ctx, v.spec.RecoveryPointID)
 	if errors.Is(err, repo.ErrNoRecoveryPoint) {
-		return nil
+		return v.settle(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("look for recovery point %s in the vault: %w", v.spec.RecoveryPointID, err)
@@ -99,6 +99,20 @@ func (v *vaulting) resume(ctx context.Context) error {
 	v.result = resultOf(m)
 	v.journal.warn(warningsOf(m)...)
 	return nil
+}
+
+// settle ends the cleaning up of an attempt that failed and was interrupted
+// then: what is on its way out serves nobody.
+func (v *vaulting) settle(ctx context.Context) error {
+	movers, err := v.movers.Leaving(ctx, v.operation)
+	if err != nil {
+		return err
+	}
+	snapshots, err := v.snapshots().Leaving(ctx)
+	if err != nil || !movers && !snapshots {
+		return err
+	}
+	return v.removeHelpers(ctx)
 }
 
 // plan decides about every volume. A base that cannot be read makes more work,
@@ -166,12 +180,15 @@ func (v *vaulting) clean(ctx context.Context) {
 	v.journal.begin("Clean", "Removing helper objects.")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*cleanPatience)
 	defer cancel()
-	err := v.movers.Clean(ctx, v.operation, cleanPatience)
-	err = errors.Join(err, v.snapshots().Clean(ctx, cleanPatience, func(string) bool { return true }))
-	if err != nil {
+	if err := v.removeHelpers(ctx); err != nil {
 		v.journal.warn(leftover(v.operation, err))
 		v.options.Log.Warn("helper objects are left over", "operation", v.operation, "error", err)
 	}
+}
+
+func (v *vaulting) removeHelpers(ctx context.Context) error {
+	return errors.Join(v.movers.Clean(ctx, v.operation, cleanPatience),
+		v.snapshots().Clean(ctx, cleanPatience, func(string) bool { return true }))
 }
 
 func (v *vaulting) snapshots() *snapshot.Snapshots {

@@ -105,7 +105,8 @@ func vaultManifest(from repo.Manifest, archives []repo.StreamRef, items []vaultI
 	m.Version, m.Root = 0, "" // of the other manifest
 	m.Streams = archives
 	m.Volumes, m.Warnings = nil, from.Warnings[:len(from.Warnings):len(from.Warnings)]
-	m.Facts = maps.Clone(from.Facts)
+	m.Facts = map[string]string{}
+	maps.Copy(m.Facts, from.Facts)
 	m.Facts[factBytesStored] = strconv.FormatInt(stored, 10)
 	for _, i := range items {
 		if i.stream != nil {

@@ -37,6 +37,28 @@ func (m *Movers) Clean(ctx context.Context, operation string, patience time.Dura
 	}
 }
 
+// Leaving says whether something of an operation is on its way out: an attempt
+// was interrupted while it cleaned up. Clean must end that before Run can rely
+// on what it finds.
+func (m *Movers) Leaving(ctx context.Context, operation string) (bool, error) {
+	leaving := false
+	for _, list := range []client.ObjectList{&batchv1.JobList{}, &corev1.SecretList{}, &corev1.PersistentVolumeClaimList{}} {
+		err := m.Client.List(ctx, list, client.InNamespace(m.Namespace), client.MatchingLabels{v1alpha1.LabelOperation: operation})
+		if err != nil {
+			return false, fmt.Errorf("list helper objects: %w", err)
+		}
+		err = meta.EachListItem(list, func(o runtime.Object) error {
+			object, err := meta.Accessor(o)
+			leaving = leaving || err == nil && object.GetDeletionTimestamp() != nil
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return leaving, nil
+}
+
 // Operations names those that have Jobs, claims or volumes here made before the
 // given time.
 func (m *Movers) Operations(ctx context.Context, before time.Time) ([]string, error) {

@@ -50,6 +50,26 @@ func (s *Snapshots) Clean(ctx context.Context, patience time.Duration, kept func
 	return err
 }
 
+// Leaving says whether an attempt was interrupted while it cleaned up: an object
+// is on its way out, or a content is left without its object, to which no other
+// can be bound. Clean must end that before Import.
+func (s *Snapshots) Leaving(ctx context.Context) (bool, error) {
+	objects, contents, err := s.leftovers(ctx)
+	if err != nil {
+		return false, err
+	}
+	there := map[string]bool{}
+	for _, o := range objects {
+		if o.DeletionTimestamp != nil {
+			return true, nil
+		}
+		there[o.Name] = true
+	}
+	return slices.ContainsFunc(contents, func(c snapshotv1.VolumeSnapshotContent) bool {
+		return c.DeletionTimestamp != nil || !there[c.Spec.VolumeSnapshotRef.Name]
+	}), nil
+}
+
 // leftovers lists what the operation made. A cluster without the snapshot
 // definitions has nothing.
 func (s *Snapshots) leftovers(ctx context.Context) ([]snapshotv1.VolumeSnapshot, []snapshotv1.VolumeSnapshotContent, error) {
@@ -110,7 +130,11 @@ func (s *Snapshots) clean(ctx context.Context, objects []snapshotv1.VolumeSnapsh
 
 // decide writes down what becomes of a content's snapshot.
 func (s *Snapshots) decide(ctx context.Context, c *snapshotv1.VolumeSnapshotContent, kept func(string) bool) error {
-	if handle := handleOf(*c); handle != "" && kept(handle) {
+	handle := handleOf(*c)
+	if handle == "" && c.Spec.Source.SnapshotHandle != nil { // imported, and no sidecar came by yet
+		handle = *c.Spec.Source.SnapshotHandle
+	}
+	if handle != "" && kept(handle) {
 		return s.setPolicy(ctx, c, snapshotv1.VolumeSnapshotContentRetain)
 	}
 	if err := s.setPolicy(ctx, c, snapshotv1.VolumeSnapshotContentDelete); err != nil {

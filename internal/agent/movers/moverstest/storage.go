@@ -126,7 +126,7 @@ func (c *Cluster) provision(claim *corev1.PersistentVolumeClaim, content []byte)
 	handle := c.handle("volume")
 	c.store(handle, content)
 	return &corev1.PersistentVolume{
-		ObjectMeta: metav1.ObjectMeta{Name: "pvc-" + string(claim.UID)},
+		ObjectMeta: metav1.ObjectMeta{Name: "pvc-" + string(claim.UID), CreationTimestamp: metav1.Now()},
 		Spec: corev1.PersistentVolumeSpec{
 			Capacity: claim.Spec.Resources.Requests, AccessModes: claim.Spec.AccessModes, VolumeMode: claim.Spec.VolumeMode,
 			StorageClassName: *claim.Spec.StorageClassName, PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
