@@ -241,7 +241,7 @@ func TestRestoreFromTheVaultIntoAnotherCluster(t *testing.T) {
 		target["restoreCriteria"].([]any)[0].(map[string]any)["objectType"] != "KubernetesClusterVaultTierRestoreCriteria" {
 		t.Errorf("sent %v", sent)
 	}
-	if code, _, errs := f.run("restore", "shop", "--from", "cellar"); code != console.ExitUsage || !strings.Contains(errs, "operational or vault") {
+	if code, _, errs := f.run("restore", "shop", "--from", "cellar"); code != console.ExitUsage || !strings.Contains(errs, "operational, vault or secondary") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + oneStore + `]}`

@@ -103,11 +103,15 @@ func restore(c *console.Console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return instance.Restore(cmd.Context(), c, name, instance.Source{Point: in.point, Store: store, Cluster: in.cluster}, criteria, !c.NoWait)
+			from := instance.Source{Point: in.point, Store: store, Cluster: in.cluster, Secondary: strings.EqualFold(in.from, fromSecondary)}
+			if from.Secondary && from.Cluster == "" {
+				return console.Usage("--from secondary needs --cluster: one of the region that the vault is replicated into")
+			}
+			return instance.Restore(cmd.Context(), c, name, from, criteria, !c.NoWait)
 		}}
 	f := cmd.Flags()
 	f.StringVar(&in.point, "point", "", "id of the recovery point (default: the newest)")
-	f.StringVar(&in.from, "from", "operational", "where it is read from: operational (the snapshots, fast) or vault (needs neither the cluster it came from nor its snapshots)")
+	f.StringVar(&in.from, "from", "operational", "where it is read from: operational (the snapshots, fast), vault (needs neither the cluster it came from nor its snapshots) or secondary (the vault's replica in the paired region)")
 	f.StringVar(&in.cluster, "cluster", "", "name or ARM id of another cluster to restore to (default: the original)")
 	f.StringVar(&in.conflict, "conflict-policy", "Skip", "what to do with objects that exist: Skip or Patch")
 	f.StringArrayVar(&in.to, "to", nil, "OLD=NEW: restore a namespace under another name")
@@ -119,14 +123,17 @@ func restore(c *console.Console) *cobra.Command {
 	return cmd
 }
 
+// fromSecondary says that the replica in the paired region is read.
+const fromSecondary = "secondary"
+
 // storeOf is the API's name of a tier as a person writes it.
 func storeOf(from string) (string, error) {
-	for name, store := range map[string]string{"operational": "OperationalStore", "vault": "VaultStore"} {
+	for name, store := range map[string]string{"operational": "OperationalStore", "vault": "VaultStore", fromSecondary: "VaultStore"} {
 		if strings.EqualFold(from, name) || strings.EqualFold(from, store) {
 			return store, nil
 		}
 	}
-	return "", console.Usage("--from %q: choose operational or vault", from)
+	return "", console.Usage("--from %q: choose operational, vault or secondary", from)
 }
 
 func (in *restoreInput) criteria() (map[string]any, error) {

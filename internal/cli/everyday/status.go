@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,7 @@ func status(c *console.Console) *cobra.Command {
 			}
 		}
 		return c.Print(rows, console.Column{Title: "instance", Path: "instance"}, console.Column{Title: "cluster", Path: "cluster"},
-			console.Column{Title: "state", Path: "state"}, console.Column{Title: "points", Path: "points"}, console.Column{Title: "last job", Path: "lastJob"},
+			console.Column{Title: "state", Path: "state"}, console.Column{Title: "points", Path: "points"}, console.Column{Title: "replicated", Path: "replicated"}, console.Column{Title: "last job", Path: "lastJob"},
 			console.Column{Title: "result", Path: "result"}, console.Column{Title: "started", Path: "started"})
 	}}
 }
@@ -52,7 +53,34 @@ type row struct {
 	Started  string `json:"started"`
 	// Points says how many recovery points there are in which tier.
 	Points string `json:"points"`
-	name   string
+	// Replicated says how old the newest recovery point in the paired region is, and
+	// what is on its way; empty when the vault is not replicated.
+	Replicated string `json:"replicated"`
+	name       string
+}
+
+// replication is how far an instance is replicated into the paired region.
+type replication struct {
+	RPOInSeconds *int64 `json:"rpoInSeconds"`
+	Pending      int    `json:"pending"`
+	Late         bool   `json:"late"`
+}
+
+func (r *replication) text() string {
+	if r == nil {
+		return ""
+	}
+	text := "nothing yet"
+	if r.RPOInSeconds != nil {
+		text = (time.Duration(*r.RPOInSeconds) * time.Second).String() + " old"
+	}
+	if r.Pending > 0 {
+		text += fmt.Sprintf(", %d on the way", r.Pending)
+	}
+	if r.Late {
+		text += ", late"
+	}
+	return text
 }
 
 // pointsOf counts the recovery points of an instance by where they are.
@@ -106,8 +134,9 @@ func statusRows(items, jobs []json.RawMessage) ([]row, error) {
 			ID         string `json:"id"`
 			Name       string `json:"name"`
 			Properties struct {
-				FriendlyName           string `json:"friendlyName"`
-				CurrentProtectionState string `json:"currentProtectionState"`
+				FriendlyName           string       `json:"friendlyName"`
+				CurrentProtectionState string       `json:"currentProtectionState"`
+				HoldfastReplication    *replication `json:"holdfastReplication"`
 				DataSourceInfo         struct {
 					ResourceName string `json:"resourceName"`
 				} `json:"dataSourceInfo"`
@@ -118,7 +147,8 @@ func statusRows(items, jobs []json.RawMessage) ([]row, error) {
 		}
 		j := newest[strings.ToLower(i.ID)].Properties
 		rows = append(rows, row{Instance: i.Properties.FriendlyName, Cluster: i.Properties.DataSourceInfo.ResourceName,
-			State: i.Properties.CurrentProtectionState, LastJob: j.Operation, Result: j.Status, Started: j.StartTime, name: i.Name})
+			State: i.Properties.CurrentProtectionState, LastJob: j.Operation, Result: j.Status, Started: j.StartTime, name: i.Name,
+			Replicated: i.Properties.HoldfastReplication.text()})
 	}
 	return rows, nil
 }

@@ -26,17 +26,25 @@ func jobs(c *console.Console) *cobra.Command {
 }
 
 func listJobs(c *console.Console) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List the jobs of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	var secondary bool
+	cmd := &cobra.Command{Use: "list", Short: "List the jobs of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		v, err := c.VaultPath()
 		if err != nil {
 			return err
 		}
-		out, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		var out []json.RawMessage
+		if secondary {
+			out, err = secondaryJobs(cmd.Context(), c)
+		} else {
+			out, err = c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		}
 		if err != nil {
 			return err
 		}
 		return c.Print(out, jobColumns...)
 	}}
+	secondaryFlag(cmd, &secondary)
+	return cmd
 }
 
 func showJob(c *console.Console) *cobra.Command {

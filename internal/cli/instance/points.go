@@ -24,9 +24,16 @@ func recoveryPoints(c *console.Console) *cobra.Command {
 
 func listPoints(c *console.Console) *cobra.Command {
 	var name, start, end string
+	var secondary bool
 	cmd := named(&cobra.Command{Use: "list", Short: "List the recovery points of a backup instance", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out, err := Points(cmd.Context(), c, name, start, end)
+			read := Points
+			if secondary {
+				read = func(ctx context.Context, c *console.Console, name, start, end string) ([]json.RawMessage, error) {
+					return SecondaryPoints(ctx, c, name, between(start, end))
+				}
+			}
+			out, err := read(cmd.Context(), c, name, start, end)
 			if err != nil {
 				return err
 			}
@@ -34,6 +41,7 @@ func listPoints(c *console.Console) *cobra.Command {
 		}}, &name)
 	cmd.Flags().StringVar(&start, "start-time", "", "only from then on, RFC 3339")
 	cmd.Flags().StringVar(&end, "end-time", "", "only until then, RFC 3339")
+	secondaryFlag(cmd, &secondary)
 	return cmd
 }
 
@@ -43,6 +51,11 @@ func Points(ctx context.Context, c *console.Console, name, start, end string) ([
 	if err != nil {
 		return nil, err
 	}
+	return c.List(ctx, path+"/recoveryPoints?"+url.Values{"$filter": {between(start, end)}}.Encode(), vault.Version)
+}
+
+// between is the filter of two times, either of which may be empty.
+func between(start, end string) string {
 	filter := ""
 	if start != "" {
 		filter = "startDate eq '" + start + "'"
@@ -53,7 +66,7 @@ func Points(ctx context.Context, c *console.Console, name, start, end string) ([
 		}
 		filter += "endDate eq '" + end + "'"
 	}
-	return c.List(ctx, path+"/recoveryPoints?"+url.Values{"$filter": {filter}}.Encode(), vault.Version)
+	return filter
 }
 
 func showPoint(c *console.Console) *cobra.Command {
@@ -93,8 +106,12 @@ func StoresOf(raw json.RawMessage) ([]string, error) {
 	return out, nil
 }
 
-func newestPoint(ctx context.Context, c *console.Console, name, store string) (string, error) {
-	points, err := Points(ctx, c, name, "", "")
+func newestPoint(ctx context.Context, c *console.Console, name, store string, secondary bool) (string, error) {
+	read := func() ([]json.RawMessage, error) { return Points(ctx, c, name, "", "") }
+	if secondary {
+		read = func() ([]json.RawMessage, error) { return SecondaryPoints(ctx, c, name, "") }
+	}
+	points, err := read()
 	if err != nil {
 		return "", err
 	}

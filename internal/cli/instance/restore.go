@@ -180,6 +180,7 @@ func restoreRequest(c *console.Console, cmd *cobra.Command, name, file *string) 
 
 func validateForRestore(c *console.Console) *cobra.Command {
 	var name, file string
+	var secondary bool
 	cmd := &cobra.Command{Use: "validate-for-restore", Short: "Check whether a restore can be done", Args: cobra.NoArgs}
 	read := restoreRequest(c, cmd, &name, &file)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -187,18 +188,24 @@ func validateForRestore(c *console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		out, err := c.Call(cmd.Context(), http.MethodPost, path+"/validateRestore", vault.Version, map[string]any{"restoreRequestObject": body})
+		var out json.RawMessage
+		if secondary {
+			out, err = validateSecondary(cmd.Context(), c, path, body)
+		} else {
+			out, err = c.Call(cmd.Context(), http.MethodPost, path+"/validateRestore", vault.Version, map[string]any{"restoreRequestObject": body})
+		}
 		if err != nil {
 			return err
 		}
 		return c.Print(out)
 	}
+	secondaryFlag(cmd, &secondary)
 	return cmd
 }
 
 func triggerRestore(c *console.Console) *cobra.Command {
 	var name, file string
-	var watch bool
+	var watch, secondary bool
 	cmd := &cobra.Command{Use: "trigger", Short: "Restore", Args: cobra.NoArgs}
 	read := restoreRequest(c, cmd, &name, &file)
 	cmd.Flags().BoolVar(&watch, "watch", false, "show progress until the job ends")
@@ -207,8 +214,12 @@ func triggerRestore(c *console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if secondary {
+			return startSecondary(cmd.Context(), c, path, body, watch)
+		}
 		return start(cmd.Context(), c, path+"/restore", body, watch)
 	}
+	secondaryFlag(cmd, &secondary)
 	return cmd
 }
 
@@ -217,6 +228,8 @@ type Source struct {
 	Point   string // id of a recovery point; empty means the newest in the store
 	Store   string // OperationalStore or VaultStore
 	Cluster string // name or ARM id of the target; empty means the original
+	// Secondary reads the replica in the paired region, where the target must be.
+	Secondary bool
 }
 
 // Restore starts a restore of an instance; see RestoreRequest.
@@ -226,13 +239,16 @@ func Restore(ctx context.Context, c *console.Console, name string, from Source, 
 		return err
 	}
 	if from.Point == "" {
-		if from.Point, err = newestPoint(ctx, c, name, from.Store); err != nil {
+		if from.Point, err = newestPoint(ctx, c, name, from.Store, from.Secondary); err != nil {
 			return err
 		}
 	}
 	cluster, location, err := from.target(ctx, c, path)
 	if err != nil {
 		return err
+	}
+	if from.Secondary {
+		return startSecondary(ctx, c, path, RestoreRequest(from.Point, from.Store, cluster, location, criteria), watch)
 	}
 	return start(ctx, c, path+"/restore", RestoreRequest(from.Point, from.Store, cluster, location, criteria), watch)
 }
