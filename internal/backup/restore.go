@@ -20,8 +20,6 @@ type RestoreRequest struct {
 	// StagingGroupID and StagingAccountID may be given for the vault tier.
 	StagingGroupID   string `json:"stagingGroupId,omitempty"`
 	StagingAccountID string `json:"stagingAccountId,omitempty"`
-	// KeepStaging leaves what was hydrated where it is after the restore.
-	KeepStaging bool `json:"keepStaging,omitempty"`
 	// Region is set on cross region restores: the one whose replica is read, and
 	// which the target cluster is in.
 	Region string `json:"region,omitempty"`

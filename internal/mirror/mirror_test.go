@@ -1,0 +1,202 @@
+package mirror_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/catalog/catalogtest"
+	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/mirror"
+	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/objstoretest"
+	"holdfast.dev/holdfast/internal/repo"
+	"holdfast.dev/holdfast/internal/workflow"
+)
+
+const (
+	vaultID = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/v"
+	instID  = vaultID + "/backupInstances/shop"
+	uid     = "00112233445566778899aabbccddeeff"
+	vaultU  = "ffeeddccbbaa99887766554433221100"
+	mark    = workflow.ReplicaMarks + vaultU + "/" + uid
+)
+
+// region is a store of replicas with one repository, and a mirror of it.
+type region struct {
+	t        *testing.T
+	store    *faulty
+	catalog  catalog.Store
+	provider keys.Provider
+	*mirror.Mirror
+	repository *repo.Repository
+}
+
+func newRegion(t *testing.T) *region {
+	t.Helper()
+	provider, err := keys.OpenFile(filepath.Join(t.TempDir(), "kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &region{t: t, store: &faulty{Store: &objstoretest.Memory{}}, catalog: catalogtest.NewMemory(), provider: provider}
+	first := keys.NewRing(catalogtest.NewMemory(), provider) // of the service that is gone
+	in := objstore.Sub(r.store, "vaults/"+vaultU+"/"+uid+"/")
+	name := workflow.VaultKeyName(uid)
+	if _, err := first.Ensure(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := first.Key(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := repo.ParseKey(raw)
+	for _, step := range []func() error{
+		func() error { return err },
+		func() error { return r.store.Put(t.Context(), mark, bytes.NewReader([]byte("{}\n")), 3) },
+		func() error { return first.Publish(t.Context(), name, in) },
+		func() error { return repo.Create(t.Context(), in, key, repo.CreateOptions{ID: uid}) },
+		func() (err error) { r.repository, err = repo.Open(t.Context(), in, key); return err },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Mirror = mirror.New(mirror.Config{Store: r.catalog, Log: slog.New(slog.DiscardHandler), Keys: provider, Every: time.Minute,
+		Regions:  backup.Regions{{Name: "east", Paired: "west"}, {Name: "west", Replicas: true}},
+		Replicas: map[string]objstore.Store{"west": r.store}})
+	return r
+}
+
+// commit adds a recovery point whose instance has that friendly name.
+func (r *region) commit(id, friendly string, at time.Time) {
+	r.t.Helper()
+	kept, err := backup.Keepsake{
+		Vault:    backup.Vault{Meta: backup.Meta{ID: vaultID, Location: "east"}, UID: vaultU},
+		Instance: backup.Instance{Meta: backup.Meta{ID: instID}, UID: uid, FriendlyName: friendly},
+	}.Encode()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w, err := r.repository.NewWriter(r.t.Context(), repo.WriterOptions{RecoveryPoint: id})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Commit(r.t.Context(), repo.Manifest{Created: at, Instance: instID, Facts: map[string]string{agentv1.FactKept: kept}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// seen is what the catalog has: the instance's friendly name and its recovery points.
+func (r *region) seen() (friendly string, points int, vault bool) {
+	r.t.Helper()
+	err := r.catalog.View(r.t.Context(), func(tx catalog.Tx) error {
+		instances, err := inventory.SecondaryInstances.Below(tx, vaultID)
+		if err != nil {
+			return err
+		}
+		if len(instances) > 0 {
+			friendly = instances[0].FriendlyName
+		}
+		all, err := inventory.SecondaryPoints.Below(tx, instID)
+		points = len(all)
+		if err != nil {
+			return err
+		}
+		_, err = inventory.SecondaryVaults.Get(tx, vaultID)
+		vault = err == nil
+		_, err = inventory.Instances.Get(tx, instID)
+		if !errors.Is(err, catalog.ErrNotFound) {
+			r.t.Error("an instance of another region became one of this")
+		}
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return friendly, points, vault
+}
+
+const one, two = "0123456789abcdef0123456789abcdef", "1123456789abcdef0123456789abcdef"
+
+var begin = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+// What is in the store is known, what is not any more is forgotten, and the newest
+// recovery point decides what the instance is like.
+func TestRefresh(t *testing.T) {
+	r := newRegion(t)
+	refresh := func(friendly string, points int, vault bool) {
+		t.Helper()
+		if err := r.Refresh(t.Context(), "west"); err != nil {
+			t.Fatal(err)
+		}
+		if f, p, v := r.seen(); f != friendly || p != points || v != vault {
+			t.Fatalf("seen %q, %d points, vault %v; want %q, %d, %v", f, p, v, friendly, points, vault)
+		}
+	}
+	refresh("", 0, false)
+	r.commit(one, "new", begin.Add(time.Hour))
+	refresh("new", 1, true)
+	r.commit(two, "old", begin)
+	refresh("new", 2, true)
+	before := r.store.gets
+	refresh("new", 2, true)
+	if r.store.gets != before {
+		t.Errorf("%d objects were read although nothing is new", r.store.gets-before)
+	}
+	if err := r.repository.DeleteManifest(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	refresh("new", 1, true)
+	if err := r.store.Delete(t.Context(), mark); err != nil {
+		t.Fatal(err)
+	}
+	refresh("", 0, false)
+}
+
+// A store that cannot answer changes nothing that is known.
+func TestRefreshKeepsWhatItCannotAsk(t *testing.T) {
+	r := newRegion(t)
+	r.commit(one, "shop", begin)
+	if err := r.Refresh(t.Context(), "west"); err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{workflow.ReplicaMarks, "vaults/"} {
+		r.store.fails = prefix
+		if err := r.Refresh(t.Context(), "west"); !errors.Is(err, objstore.ErrUnavailable) {
+			t.Errorf("%s: %v", prefix, err)
+		}
+		if _, points, vault := r.seen(); points != 1 || !vault {
+			t.Errorf("%s: %d points, vault %v are left", prefix, points, vault)
+		}
+	}
+}
+
+// faulty is a store whose listings of what begins with fails end with an error.
+type faulty struct {
+	objstore.Store
+	fails string
+	gets  int
+}
+
+func (f *faulty) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
+	if f.fails == "" || len(prefix) < len(f.fails) || prefix[:len(f.fails)] != f.fails {
+		return f.Store.List(ctx, prefix)
+	}
+	return func(yield func(objstore.Info, error) bool) { yield(objstore.Info{}, objstore.ErrUnavailable) }
+}
+
+func (f *faulty) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	f.gets++
+	return f.Store.Get(ctx, name, offset, length)
+}
