@@ -20,7 +20,8 @@ import (
 // player gives scripts their commands.
 type player struct {
 	*stand.Stand
-	ctx context.Context
+	ctx  context.Context
+	lost bool // the stand was destroyed
 }
 
 func (p *player) commands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -39,11 +40,20 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"azurite":   p.azurite,   // an Azurite for pods and service; sets AZURITE_URL, AZURITE_ACCOUNT, AZURITE_KEY
 		"keep":      p.keep,      // keep NAME: what was printed last becomes a variable
 		"terraform": p.terraform, // terraform ARGS, with the azurerm provider and the service's endpoints
+		"replicate": p.replicate, // the service replicates vaults into another region; protect uses the vault geo
+		"wipe":      p.wipe,      // the first region is lost with everything in it
+		"second":    p.second,    // the script goes on in the second region, with a service and a cluster of its own
 		"leftovers": p.leftovers, // no helper object of any operation is left
 	}
 }
 
 func (p *player) setup(env *testscript.Env) error {
+	if p.lost { // by the script before
+		if err := prepare(p.ctx, p.Stand); err != nil {
+			return err
+		}
+		p.lost = false
+	}
 	a, err := p.Admin()
 	if err != nil {
 		return err

@@ -55,6 +55,7 @@ func (s *Stand) launch() error {
 	cmd := exec.Command(s.Binary("holdfastd"), "serve", "--data-dir", s.DataDir(),
 		"--listen", fmt.Sprintf("0.0.0.0:%d", s.Port), "--agent-listen", fmt.Sprintf("0.0.0.0:%d", s.Port+1),
 		"--advertise", s.Host+",localhost,127.0.0.1")
+	cmd.Args = append(cmd.Args, s.Serve...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -1,6 +1,7 @@
 package stand
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,11 @@ const (
 	Policy    = "standard"
 	Extension = "azure-aks-backup"
 )
+
+// location is where everything of the stand is.
+func (s *Stand) location() string {
+	return cmp.Or(s.Location, Region)
+}
 
 // ClusterID is the ARM id of a connected cluster.
 func (s *Stand) ClusterID(name string) (string, error) {
@@ -45,10 +51,10 @@ func (s *Stand) all(ctx context.Context, commands ...string) error {
 // connects the cluster under a name, as a person would from the command line.
 func (s *Stand) Setup(ctx context.Context, cluster string) error {
 	err := s.all(ctx,
-		"group create -n "+Group+" -l "+Region,
-		"group create -n "+Snapshots+" -l "+Region,
+		"group create -n "+Group+" -l "+s.location(),
+		"group create -n "+Snapshots+" -l "+s.location(),
 		"context set -g "+Group+" --vault-name "+Vault,
-		"storage account create -n "+Account+" -l "+Region+" --sku Standard_LRS"+s.Store,
+		"storage account create -n "+Account+" -l "+s.location()+" --sku Standard_LRS"+s.Store,
 	)
 	if err != nil {
 		return err
@@ -57,7 +63,7 @@ func (s *Stand) Setup(ctx context.Context, cluster string) error {
 		return err
 	}
 	return s.all(ctx,
-		"backup-vault create -l "+Region+" --type SystemAssigned --storage-settings datastore-type=VaultStore type=LocallyRedundant",
+		"backup-vault create -l "+s.location()+" --type SystemAssigned --storage-settings datastore-type=VaultStore type=LocallyRedundant",
 		"backup-policy create -n "+Policy,
 	)
 }
@@ -65,7 +71,7 @@ func (s *Stand) Setup(ctx context.Context, cluster string) error {
 // Connect connects the cluster under a name and declares the extension, with a
 // container of its own.
 func (s *Stand) Connect(ctx context.Context, cluster string) error {
-	connect := "cluster connect --name " + cluster + " -l " + Region +
+	connect := "cluster connect --name " + cluster + " -l " + s.location() +
 		" --kubeconfig " + s.Kubeconfig + " --requests cpu=50m --requests memory=64Mi --agent-address " + s.AgentURL()
 	err := s.all(ctx, connect, "storage container create -n "+cluster+" --account-name "+Account+" --auth-mode login")
 	if err != nil {
@@ -97,14 +103,14 @@ func (s *Stand) AllowVault(ctx context.Context, cluster string) error {
 		return err
 	}
 	return s.all(ctx,
-		"aks trustedaccess rolebinding create --cluster-name "+cluster+" --name vault --roles Microsoft.DataProtection/backupVaults/backup-operator --source-resource-id "+vaultID(id),
+		"aks trustedaccess rolebinding create --cluster-name "+cluster+" --name vault --roles Microsoft.DataProtection/backupVaults/backup-operator --source-resource-id "+s.vaultID(id),
 		"role assignment create --role Reader --scope "+id+" --assignee-object-id "+strings.TrimSpace(identity))
 }
 
 // vaultID is the ARM id of the vault, which is in the group of every cluster.
-func vaultID(clusterID string) string {
+func (s *Stand) vaultID(clusterID string) string {
 	group, _, _ := strings.Cut(clusterID, "/providers/")
-	return group + "/providers/Microsoft.DataProtection/backupVaults/" + Vault
+	return group + "/providers/Microsoft.DataProtection/backupVaults/" + cmp.Or(s.VaultName, Vault)
 }
 
 // VaultedPolicy makes a policy with a retention rule Vault, whose recovery
@@ -164,13 +170,13 @@ func (s *Stand) Protect(ctx context.Context, p Protection) error {
 	if err != nil {
 		return err
 	}
-	base := vaultID(cluster)
+	base := s.vaultID(cluster)
 	config, instance := filepath.Join(s.Dir, "config.json"), filepath.Join(s.Dir, "instance.json")
 	if err := s.save(ctx, config, "backup-instance initialize-backupconfig --datasource-type AzureKubernetesService --included-namespaces "+strings.Join(p.Namespaces, " ")); err != nil {
 		return err
 	}
 	if err := s.save(ctx, instance, "backup-instance initialize --datasource-type AzureKubernetesService --datasource-id "+cluster+
-		" --datasource-location "+Region+" --policy-id "+base+"/backupPolicies/"+p.Policy+" --backup-configuration "+config+
+		" --datasource-location "+s.location()+" --policy-id "+base+"/backupPolicies/"+p.Policy+" --backup-configuration "+config+
 		" --friendly-name "+p.Friendly+" --snapshot-resource-group-name "+Snapshots); err != nil {
 		return err
 	}

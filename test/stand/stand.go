@@ -29,6 +29,12 @@ type Stand struct {
 	// Store says where the storage account of Setup lies, as flags of the command
 	// line; empty means the service's own directory, which a node of our own sees.
 	Store string
+	// Location is the region of what Setup makes; Region when empty.
+	Location string
+	// VaultName is the vault that Protect and AllowVault use; Vault when empty.
+	VaultName string
+	// Serve are more arguments of holdfastd serve.
+	Serve []string
 	Log   io.Writer
 }
 
