@@ -116,7 +116,8 @@ func (p *Provider) declareExtension(ctx context.Context, r *arm.Request, e *back
 	}
 	var resp *arm.Response
 	err = p.Store.Update(ctx, func(tx catalog.Tx) (err error) {
-		resp, err = p.storeExtension(tx, r, e, empty)
+		written := *e // the transaction may be run again
+		resp, err = p.storeExtension(tx, r, &written, empty)
 		return err
 	})
 	return resp, err

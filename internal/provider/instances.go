@@ -134,7 +134,8 @@ func (p *Provider) putInstance(ctx context.Context, r *arm.Request) (*arm.Respon
 	instance.Tags = in.Tags
 	var resp *arm.Response
 	err = p.Store.Update(ctx, func(tx catalog.Tx) (err error) {
-		resp, err = p.storeInstance(tx, r, instance)
+		written := *instance // the transaction may be run again
+		resp, err = p.storeInstance(tx, r, &written)
 		return err
 	})
 	return resp, err

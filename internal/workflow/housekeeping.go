@@ -53,13 +53,13 @@ func (w *Workflow) housekeeping(ctx context.Context, _ json.RawMessage) (jobs.Re
 // inPages runs a pruning to its end, each page in a transaction of its own so
 // that others are not held up.
 func (w *Workflow) inPages(ctx context.Context, prune func(tx catalog.Tx, after string) (string, error)) error {
-	after := ""
+	after, next := "", ""
 	for {
 		err := w.Store.Update(ctx, func(tx catalog.Tx) (err error) {
-			after, err = prune(tx, after)
+			next, err = prune(tx, after) // after stays: the transaction may be run again
 			return err
 		})
-		if err != nil || after == "" {
+		if after = next; err != nil || after == "" {
 			return err
 		}
 	}

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"a cancelled context does nothing":         cancelled,
 		"updates are serialisable":                 serialisable,
 		"of racing creators one wins":              oneCreator,
+		"one that reads much comes through":        bigReader,
 	}
 	for name, check := range cases {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })

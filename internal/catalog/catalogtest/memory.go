@@ -15,7 +15,9 @@ import (
 type key struct{ kind, id string }
 
 // Memory is a catalog in memory, for tests. It keeps every promise of
-// catalog.Store and records the jobs it was asked for.
+// catalog.Store and records the jobs it was asked for. And it takes what the
+// promises allow: every update is run twice, as after a lost race, so that a
+// function which changes more than its transaction is found out.
 type Memory struct {
 	mu   sync.Mutex
 	docs map[key]catalog.Document
@@ -52,16 +54,20 @@ func (m *Memory) View(ctx context.Context, fn func(catalog.Tx) error) error {
 	return fn(&memoryTx{docs: docs, readOnly: true})
 }
 
-// Update runs fn on a copy, which takes the catalog's place when fn succeeds.
+// Update runs fn on a copy, which is thrown away, and on another one, which takes
+// the catalog's place when fn succeeds.
 func (m *Memory) Update(ctx context.Context, fn func(catalog.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &memoryTx{docs: maps.Clone(m.docs), jobs: slices.Clone(m.jobs)}
-	if err := fn(t); err != nil {
-		return err
+	var t *memoryTx
+	for range 2 {
+		t = &memoryTx{docs: maps.Clone(m.docs), jobs: slices.Clone(m.jobs)}
+		if err := fn(t); err != nil {
+			return err
+		}
 	}
 	m.docs, m.jobs = t.docs, t.jobs
 	return nil

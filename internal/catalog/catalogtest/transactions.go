@@ -137,3 +137,52 @@ func oneCreator(t *testing.T, store catalog.Store) {
 		t.Fatalf("%d creators won, want 1", won.Load())
 	}
 }
+
+// bigReader lets one read everything and write, while many write little. It must
+// come through, and see what is there when it does.
+func bigReader(t *testing.T, store catalog.Store) {
+	update(t, store, func(tx catalog.Tx) error {
+		for i := range 100 {
+			if _, err := tx.Put(catalog.Document{Kind: "counter", ID: strconv.Itoa(i), Body: json.RawMessage(`0`)}, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for writer := range 6 {
+		group.Go(func() {
+			for i := writer; ; i = (i + 7) % 100 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				err := store.Update(t.Context(), func(tx catalog.Tx) error {
+					if _, err := tx.Get("sum", "s"); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+						return err
+					}
+					_, err := tx.Put(catalog.Document{Kind: "counter", ID: strconv.Itoa(i), Body: json.RawMessage(`1`)}, "")
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 10 {
+		update(t, store, func(tx catalog.Tx) error {
+			docs, err := tx.List(catalog.Query{Kind: "counter"})
+			if err != nil {
+				return err
+			}
+			_, err = tx.Put(catalog.Document{Kind: "sum", ID: "s", Body: json.RawMessage(strconv.Itoa(len(docs)))}, "")
+			return err
+		})
+	}
+	close(stop)
+	group.Wait()
+}

@@ -31,6 +31,10 @@ type dialect struct {
 	// pause is the wait before the second time, which doubles.
 	attempts int
 	pause    time.Duration
+	// alone, where there is one, is the first statement of an update that has lost
+	// often: it waits until nobody else writes, and keeps others from it. Without
+	// it one that reads much would lose for ever against many that write little.
+	alone string
 	// whole checks the database itself, as far as the program can.
 	whole string
 }

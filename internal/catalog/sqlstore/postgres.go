@@ -38,6 +38,7 @@ var postgresDialect = dialect{
 	again:    lostRace,
 	attempts: 20,
 	pause:    2 * time.Millisecond,
+	alone:    `LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE`, // taken before the transaction's snapshot
 	whole:    `SELECT CASE WHEN pg_is_in_recovery() THEN 'a standby, which cannot be written' ELSE 'ok' END`,
 }
 

@@ -54,7 +54,7 @@ func New(db *DB, enqueue Enqueue) *Store { return &Store{db: db, enqueue: enqueu
 
 // View runs fn on a consistent, read-only picture of the catalog.
 func (s *Store) View(ctx context.Context, fn func(catalog.Tx) error) error {
-	_, err := s.run(ctx, s.db.Read, s.db.dialect.view, true, fn)
+	_, err := s.run(ctx, s.db.Read, s.db.dialect.view, "", &tx{readOnly: true}, fn)
 	return err
 }
 
@@ -64,7 +64,11 @@ func (s *Store) Update(ctx context.Context, fn func(catalog.Tx) error) error {
 	d := s.db.dialect
 	pause := d.pause
 	for attempt := 1; ; attempt++ {
-		lost, err := s.run(ctx, s.db.Write, d.update, false, fn)
+		first := ""
+		if attempt > optimistic {
+			first = d.alone
+		}
+		lost, err := s.run(ctx, s.db.Write, d.update, first, &tx{}, fn)
 		if lost == nil {
 			return err
 		}
@@ -81,12 +85,16 @@ func (s *Store) Update(ctx context.Context, fn func(catalog.Tx) error) error {
 	}
 }
 
-const longestPause = 500 * time.Millisecond
+const (
+	longestPause = 500 * time.Millisecond
+	optimistic   = 3 // attempts of an update before it asks for a turn alone
+)
 
-// run does one transaction. lost says that it failed only for the sake of
-// another one, whatever fn made of that.
-func (s *Store) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, readOnly bool, fn func(catalog.Tx) error) (lost, err error) {
-	mine := &tx{ctx: ctx, store: s, readOnly: readOnly}
+// run does one transaction, which is to be mine, beginning with the statement
+// first, if there is one. lost says that it failed only for the sake of another
+// one, whatever fn made of that.
+func (s *Store) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, first string, mine *tx, fn func(catalog.Tx) error) (lost, err error) {
+	mine.ctx, mine.store = ctx, s
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return mine.lost, fmt.Errorf("begin catalog transaction: %w", mine.failed(err))
@@ -99,6 +107,11 @@ func (s *Store) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, r
 	// After a commit this does nothing; after an error or a panic of fn it undoes all.
 	defer func() { _ = t.Rollback() }()
 	mine.sql = &Transaction{t, conn}
+	if first != "" {
+		if err := mine.exec(first); err != nil {
+			return mine.lost, err
+		}
+	}
 	if err := fn(mine); err != nil || mine.lost != nil {
 		return mine.lost, err
 	}

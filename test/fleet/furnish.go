@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/google/uuid"
+
+	"holdfast.dev/holdfast/client"
+)
+
+const apiVersion = "2025-07-01"
+
+// Roles that the identities need.
+const (
+	reader          = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	contributor     = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+	dataContributor = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+)
+
+// object is a shorthand for JSON.
+type object = map[string]any
+
+// world is the service as its users see it.
+type world struct {
+	size         size
+	api          *client.Client
+	subscription string
+	agents       *agents
+	instances    []string // ids
+}
+
+func (w *world) group() string     { return w.subscription + "/resourceGroups/fleet" }
+func (w *world) snapshots() string { return w.subscription + "/resourceGroups/snapshots" }
+func (w *world) account() string {
+	return w.group() + "/providers/Microsoft.Storage/storageAccounts/operational"
+}
+func (w *world) vault() string {
+	return w.group() + "/providers/Microsoft.DataProtection/backupVaults/main"
+}
+func (w *world) policy(n int) string { return fmt.Sprintf("%s/backupPolicies/p%03d", w.vault(), n) }
+func (w *world) cluster(n int) string {
+	return fmt.Sprintf("%s/providers/Microsoft.ContainerService/managedClusters/c%03d", w.group(), n)
+}
+
+// furnish makes everything up to protected instances, by the API.
+func (w *world) furnish(ctx context.Context) error {
+	for _, r := range []struct {
+		path string
+		body object
+	}{
+		{w.group(), object{"location": "local"}},
+		{w.snapshots(), object{"location": "local"}},
+		{w.account(), object{"location": "local", "kind": "StorageV2", "sku": object{"name": "Standard_LRS"}}},
+		{w.vault(), object{"location": "local", "identity": object{"type": "SystemAssigned"},
+			"properties": object{"storageSettings": []any{object{"datastoreType": "VaultStore", "type": "LocallyRedundant"}}}}},
+	} {
+		if _, err := w.must(ctx, http.MethodPut, r.path, r.body); err != nil {
+			return fmt.Errorf("%s: %w", r.path, err)
+		}
+	}
+	var policies, clusters []string
+	for n := range w.size.Policies {
+		policies = append(policies, w.policy(n))
+	}
+	for n := range w.size.Clusters {
+		clusters = append(clusters, w.cluster(n))
+	}
+	vault, err := w.principal(ctx, w.vault())
+	if err == nil {
+		err = w.assign(ctx, reader, vault, w.snapshots())
+	}
+	if err == nil {
+		err = each(ctx, policies, func(ctx context.Context, id string) error {
+			_, err := w.must(ctx, http.MethodPut, id, policyBody())
+			return err
+		})
+	}
+	if err == nil {
+		err = each(ctx, clusters, func(ctx context.Context, id string) error { return w.connect(ctx, id, vault) })
+	}
+	if err != nil {
+		return err
+	}
+	return w.protect(ctx)
+}
+
+// connect connects a cluster, declares its extension and gives the roles.
+func (w *world) connect(ctx context.Context, id, vault string) error {
+	if _, err := w.must(ctx, http.MethodPut, id, object{"location": "local", "identity": object{"type": "SystemAssigned"}}); err != nil {
+		return err
+	}
+	name := path.Base(id) // of its container too: clusters do not share one
+	if _, err := w.must(ctx, http.MethodPut, w.account()+"/blobServices/default/containers/"+name, object{"properties": object{}}); err != nil {
+		return err
+	}
+	token, err := w.must(ctx, http.MethodPost, id+"/createConnectToken", object{})
+	if err != nil {
+		return err
+	}
+	w.agents.connect(name, token)
+	extension := id + "/providers/Microsoft.KubernetesConfiguration/extensions/azure-aks-backup"
+	_, err = w.must(ctx, http.MethodPut, extension, object{"identity": object{"type": "SystemAssigned"}, "properties": object{
+		"extensionType": "Microsoft.DataProtection.Kubernetes",
+		"configurationSettings": object{"blobContainer": name, "storageAccount": "operational",
+			"storageAccountResourceGroup": "fleet", "storageAccountSubscriptionId": w.subscription[len("/subscriptions/"):]}}})
+	if err != nil {
+		return err
+	}
+	_, err = w.must(ctx, http.MethodPut, id+"/trustedAccessRoleBindings/vault", object{"properties": object{
+		"sourceResourceId": w.vault(), "roles": []string{"Microsoft.DataProtection/backupVaults/backup-operator"}}})
+	if err != nil {
+		return err
+	}
+	cluster, err := w.principal(ctx, id)
+	if err != nil {
+		return err
+	}
+	declared, err := w.must(ctx, http.MethodGet, extension, nil)
+	if err != nil {
+		return err
+	}
+	properties, _ := declared["properties"].(object)
+	identity, _ := properties["aksAssignedIdentity"].(object)
+	storage, _ := identity["principalId"].(string)
+	for _, grant := range [][3]string{{reader, vault, id}, {contributor, cluster, w.snapshots()}, {dataContributor, storage, w.account()}} {
+		if err := w.assign(ctx, grant[0], grant[1], grant[2]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) principal(ctx context.Context, id string) (string, error) {
+	resource, err := w.must(ctx, http.MethodGet, id, nil)
+	if err != nil {
+		return "", err
+	}
+	identity, _ := resource["identity"].(object)
+	principal, ok := identity["principalId"].(string)
+	if !ok {
+		return "", fmt.Errorf("%s has no identity", id)
+	}
+	return principal, nil
+}
+
+func (w *world) assign(ctx context.Context, role, principal, scope string) error {
+	_, err := w.must(ctx, http.MethodPut, scope+"/providers/Microsoft.Authorization/roleAssignments/"+uuid.NewString(), object{"properties": object{
+		"roleDefinitionId": w.subscription + "/providers/Microsoft.Authorization/roleDefinitions/" + role,
+		"principalId":      principal, "principalType": "ServicePrincipal"}})
+	return err
+}
+
+// protect makes the instances and waits until all are protected.
+func (w *world) protect(ctx context.Context) error {
+	body := map[string]object{}
+	for c := range w.size.Clusters {
+		for p := range w.size.Policies {
+			id := fmt.Sprintf("%s/backupInstances/c%03d-p%03d", w.vault(), c, p)
+			w.instances = append(w.instances, id)
+			body[id] = object{"properties": w.instance(c, p)}
+		}
+	}
+	err := each(ctx, w.instances, func(ctx context.Context, id string) error {
+		_, err := w.api.Do(ctx, http.MethodPut, id, apiVersion, body[id])
+		return err
+	})
+	for err == nil {
+		var protected int
+		if protected, err = w.protected(ctx); protected == len(w.instances) {
+			return nil
+		}
+		if err == nil {
+			err = pause(ctx, time.Second)
+		}
+	}
+	return err
+}
+
+func (w *world) protected(ctx context.Context) (n int, err error) {
+	for item, err := range w.api.List(ctx, w.vault()+"/backupInstances?$top=1000", apiVersion) {
+		var instance struct {
+			ID         string
+			Properties struct {
+				State  string          `json:"currentProtectionState"`
+				Status json.RawMessage `json:"protectionStatus"`
+			}
+		}
+		if err == nil {
+			err = json.Unmarshal(item, &instance)
+		}
+		if err != nil {
+			return n, err
+		}
+		switch instance.Properties.State {
+		case "ProtectionConfigured":
+			n++
+		case "ConfiguringProtectionFailed":
+			return n, fmt.Errorf("%s is not protected: %s", instance.ID, instance.Properties.Status)
+		}
+	}
+	return n, nil
+}
+
+func (w *world) instance(cluster, policy int) object {
+	return object{"objectType": "BackupInstance", "friendlyName": fmt.Sprintf("p%03d", policy),
+		"dataSourceInfo": object{"objectType": "Datasource", "datasourceType": "Microsoft.ContainerService/managedClusters",
+			"resourceID": w.cluster(cluster), "resourceName": fmt.Sprintf("c%03d", cluster), "resourceLocation": "local"},
+		"policyInfo": object{"policyId": w.policy(policy), "policyParameters": object{
+			"dataStoreParametersList": []any{object{"objectType": "AzureOperationalStoreParameters",
+				"dataStoreType": "OperationalStore", "resourceGroupId": w.snapshots()}},
+			"backupDatasourceParametersList": []any{object{"objectType": "KubernetesClusterBackupDatasourceParameters",
+				"includedNamespaces": []string{fmt.Sprintf("n%03d", policy)}, "includeClusterScopeResources": false, "snapshotVolumes": false}}}}}
+}
+
+// policyBody is a policy that takes a backup every day and keeps it for a week.
+func policyBody() object {
+	operational := object{"dataStoreType": "OperationalStore", "objectType": "DataStoreInfoBase"}
+	return object{"properties": object{"objectType": "BackupPolicy", "datasourceTypes": []string{"Microsoft.ContainerService/managedClusters"},
+		"policyRules": []any{
+			object{"name": "BackupHourly", "objectType": "AzureBackupRule", "dataStore": operational,
+				"backupParameters": object{"objectType": "AzureBackupParams", "backupType": "Incremental"},
+				"trigger": object{"objectType": "ScheduleBasedTriggerContext",
+					"schedule":        object{"repeatingTimeIntervals": []string{"R/2023-01-04T09:00:00+00:00/P1D"}, "timeZone": "Coordinated Universal Time"},
+					"taggingCriteria": []any{object{"isDefault": true, "taggingPriority": 99, "tagInfo": object{"id": "Default_", "tagName": "Default"}}}}},
+			object{"name": "Default", "objectType": "AzureRetentionRule", "isDefault": true,
+				"lifecycles": []any{object{"sourceDataStore": operational, "targetDataStoreCopySettings": []any{},
+					"deleteAfter": object{"objectType": "AbsoluteDeleteOption", "duration": "P7D"}}}},
+		}}}
+}
