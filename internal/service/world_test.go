@@ -70,7 +70,10 @@ func (w *world) start() {
 	w.t.Helper()
 	o := w.options
 	o.DataDir, o.Listen, o.AgentListen, o.Advertise = w.dir, w.listen, w.agents, []string{"127.0.0.1"}
-	o.Clock, o.Log = clock.System{}, slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	o.Log = slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := service.Open(w.t.Context(), o)
 	if err != nil {
 		w.t.Fatal(err)

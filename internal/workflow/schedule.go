@@ -82,6 +82,10 @@ const (
 	duePage = 1000
 	// scheduleStep bounds one step, well within the time that steps have.
 	scheduleStep = 500
+	// reunion is how long a backup waits for a cluster that is not connected, from
+	// its time or the start of the service on: after a downtime clusters come back one
+	// by one. Then it starts, and fails with the reason.
+	reunion = 15 * time.Minute
 	// mostNoted bounds how many plans are told that they wait for all others: the
 	// rest of thousands wait for the same.
 	mostNoted = 100
@@ -200,7 +204,7 @@ func (w *Workflow) countRunning(ctx context.Context) (*load, error) {
 func (w *Workflow) startDue(ctx context.Context, entry inventory.Due, hold string, limits Schedule) (started bool, err error) {
 	var d schedule.Decision
 	_, err = w.take(ctx, backup.Work{}, func(t *turn) (jobs.Result, error) {
-		d, err = t.startDue(entry, hold, limits)
+		d, err = t.startDue(entry, hold, limits, w.opened)
 		return jobs.Done(), err
 	})
 	if errors.Is(err, catalog.ErrConflict) {
@@ -220,7 +224,7 @@ func (w *Workflow) startDue(ctx context.Context, entry inventory.Due, hold strin
 	return true, nil
 }
 
-func (t *turn) startDue(entry inventory.Due, hold string, limits Schedule) (d schedule.Decision, err error) {
+func (t *turn) startDue(entry inventory.Due, hold string, limits Schedule, opened time.Time) (d schedule.Decision, err error) {
 	plan, err := entry.PlanOf(t.tx)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return d, entry.Forget(t.tx)
@@ -237,7 +241,7 @@ func (t *turn) startDue(entry inventory.Due, hold string, limits Schedule) (d sc
 	}
 	state := schedule.State{Key: backup.Key(instance.ID), Window: limits.Window, Due: plan.Due, Hold: hold}
 	if state.Hold == "" {
-		if state.Hold, err = t.heldUp(instance); err != nil {
+		if state.Hold, err = t.heldUp(instance, later(plan.Start, opened).Add(reunion)); err != nil {
 			return d, err
 		}
 	}
@@ -268,8 +272,16 @@ func (t *turn) planned(id string) (*backup.Instance, schedule.Calendar, error) {
 	return instance, calendar, err
 }
 
-// heldUp says what of the instance itself a backup has to wait for.
-func (t *turn) heldUp(instance *backup.Instance) (string, error) {
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// heldUp says what of the instance itself a backup has to wait for; for its
+// cluster until a moment.
+func (t *turn) heldUp(instance *backup.Instance, until time.Time) (string, error) {
 	if problem := instance.MayBackUp(); problem != nil {
 		return problem.Message, nil
 	}
@@ -282,7 +294,11 @@ func (t *turn) heldUp(instance *backup.Instance) (string, error) {
 			return fmt.Sprintf("job %s of the instance is still running", open[i].Name()), nil
 		}
 	}
-	return "", nil
+	c, err := inventory.Connections.Get(t.tx, backup.ConnectionID(instance.Datasource.ID, backup.RoleExtension))
+	if err == nil && !c.Alive(t.now) && t.now.Before(until) {
+		return "the cluster is not connected", nil
+	}
+	return "", gone(err)
 }
 
 // startScheduled writes the job of a due time and what is due after it.

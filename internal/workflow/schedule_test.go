@@ -106,8 +106,12 @@ func (w *world) backups() (found []backup.Job) {
 	return found
 }
 
-// at moves the clock to a moment.
-func (w *world) at(moment time.Time) { w.clock.Advance(moment.Sub(w.clock.Now())) }
+// at moves the clock to a moment at which the cluster is connected.
+func (w *world) at(moment time.Time) {
+	w.t.Helper()
+	w.clock.Advance(moment.Sub(w.clock.Now()))
+	w.seen()
+}
 
 // seen lets the service have heard of the cluster just now.
 func (w *world) seen() {
@@ -148,7 +152,6 @@ func TestScheduledBackup(t *testing.T) {
 		j.Scheduled.Late || len(j.Warnings) > 0 || j.PolicyID != policyID || !strings.Contains(j.Scheduled.Reason, "due at 2026-11-22T21:00:00Z") {
 		t.Fatalf("job = %+v %+v", j, j.Scheduled)
 	}
-	w.seen()
 	w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
 		if o.Kind != agentv1.KindBackup {
 			return succeed(o)
@@ -246,7 +249,6 @@ func TestWaitsForTheRunningBackup(t *testing.T) {
 	w := newWorld(t)
 	w.scheduled()
 	w.at(firstDue)
-	w.seen()
 	running := w.startJob("slow", backup.JobBackup)
 	w.at(firstDue.Add(2 * time.Hour))
 	w.lookDue()
@@ -349,6 +351,41 @@ func (w *world) endOldest() {
 			w.update(func(tx catalog.Tx) error { return inventory.Jobs.Put(tx, &j) })
 			return
 		}
+	}
+}
+
+// A cluster that is not connected is waited for, but not for ever: then the
+// backup fails and says so.
+func TestWaitsForTheCluster(t *testing.T) {
+	w := newWorld(t)
+	w.scheduled()
+	start := w.planOf(instID).Start
+	w.clock.Advance(start.Sub(w.clock.Now()))
+	w.lookDue()
+	if plan := w.planOf(instID); len(w.backups()) != 0 || !strings.Contains(plan.Waiting, "the cluster is not connected") {
+		t.Fatalf("plan = %+v", plan)
+	}
+	w.clock.Advance(10 * time.Hour)
+	w.revive() // as after a downtime
+	w.lookDue()
+	if len(w.backups()) != 0 {
+		t.Fatal("the cluster had no time to come back")
+	}
+	w.seen()
+	w.lookDue()
+	if got := w.backups(); len(got) != 1 {
+		t.Fatalf("%d backups of a cluster that is back", len(got))
+	}
+	w.endOldest()
+	w.clock.Advance(w.planOf(instID).Start.Add(15 * time.Minute).Sub(w.clock.Now()))
+	w.lookDue()
+	got := w.backups()
+	if len(got) != 2 {
+		t.Fatalf("%d backups, want one that fails", len(got))
+	}
+	w.turns(func() bool { return w.job(got[1].ID).Status.Terminal() })
+	if j := w.job(got[1].ID); j.Status != backup.JobFailed || j.Problem.Code != backup.CodeClusterNotConnected {
+		t.Fatalf("job = %+v", j)
 	}
 }
 

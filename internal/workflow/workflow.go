@@ -85,6 +85,7 @@ type Workflow struct {
 	// ScheduleCounts counts what the schedule has started.
 	ScheduleCounts ScheduleCounts
 
+	opened     time.Time
 	scheduling sync.Mutex  // one looks at what is due at a time
 	upkeeping  slots       // of collections and verifications
 	trusted    atomic.Bool // the store of the vaults was tried
@@ -96,7 +97,7 @@ type Workflow struct {
 
 // New returns the workflow.
 func New(c Config) *Workflow {
-	return &Workflow{Config: c, replicating: make(chan struct{}, replicateSlots)}
+	return &Workflow{Config: c, opened: c.Clock.Now(), replicating: make(chan struct{}, replicateSlots)}
 }
 
 // Handlers lists what the job engine runs.
