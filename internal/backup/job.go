@@ -194,8 +194,6 @@ func (j *Job) Duration() time.Duration {
 // instance may be started within 24 hours where nothing else is set.
 const MaxPerDay = 10
 
-// CheckDaily returns a problem when as many jobs of the kind as allowed were
-// started by users in the 24 hours before now. It says when the next may be.
 // Daily is how many on-demand backups, and how many restores, of one instance
 // may be started within 24 hours; MaxPerDay where it is not positive.
 type Daily struct{ Backups, Restores int }
@@ -211,6 +209,8 @@ func (d Daily) of(kind JobKind) int {
 	return most
 }
 
+// CheckDaily returns a problem when as many jobs of the kind as allowed were
+// started by users in the 24 hours before now. It says when the next may be.
 func CheckDaily(jobs []Job, kind JobKind, now time.Time, limits Daily) *Problem {
 	most := limits.of(kind)
 	var started []time.Time
