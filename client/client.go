@@ -85,13 +85,41 @@ type Response struct {
 // version is the api-version and may be empty when path carries one. body is
 // encoded as JSON unless nil. An answer that is not 2xx becomes an *Error.
 func (c *Client) Do(ctx context.Context, method, path, version string, body any) (*Response, error) {
-	u, err := c.resolve(path, version)
-	if err != nil {
-		return nil, err
-	}
 	payload, err := encode(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	resp, err := c.send(ctx, method, path, version, payload)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return read(resp)
+}
+
+// Download writes the body of an answer to w as it comes, of any size and kind.
+// An answer that is not 2xx becomes an *Error.
+func (c *Client) Download(ctx context.Context, path, version string, w io.Writer) error {
+	resp, err := c.send(ctx, http.MethodGet, path, version, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		_, err := read(resp)
+		return err
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("download %s: %w", resp.Request.URL.Path, err)
+	}
+	return nil
+}
+
+// send sends one request; the caller closes the body of its answer.
+func (c *Client) send(ctx context.Context, method, path, version string, payload []byte) (*http.Response, error) {
+	u, err := c.resolve(path, version)
+	if err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u, bytes.NewReader(payload))
 	if err != nil {
@@ -104,8 +132,7 @@ func (c *Client) Do(ctx context.Context, method, path, version string, body any)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, req.URL.Path, err)
 	}
-	defer resp.Body.Close()
-	return read(resp)
+	return resp, nil
 }
 
 func (c *Client) sign(ctx context.Context, req *http.Request, hasBody bool) error {

@@ -66,6 +66,14 @@ const (
 	DetailBytesTotal = "bytesTotal"
 )
 
+// DetailDuration is a key of JobSubTask.AdditionalDetails that is our own: how
+// long the task took, ISO 8601, PT0S while it runs. It stands where a job has
+// several tasks.
+const DetailDuration = "duration"
+
+// ActionCancel is the one action that a running job supports.
+const ActionCancel = "Cancel"
+
 // JobRecoveryPoint names what a job made or read.
 type JobRecoveryPoint struct {
 	RecoveryPointID   string `json:"recoveryPointID"`
@@ -79,4 +87,11 @@ type JobSubTask struct {
 	TaskStatus        string            `json:"taskStatus"`
 	TaskProgress      *string           `json:"taskProgress"`
 	AdditionalDetails map[string]string `json:"additionalDetails"`
+}
+
+// ExportJobsResult says where the export of jobs can be fetched: a table with
+// comma-separated values, read with the caller's own token. There is no key.
+type ExportJobsResult struct {
+	BlobURL    string `json:"blobUrl"`
+	BlobSASKey string `json:"blobSasKey"`
 }

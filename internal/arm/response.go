@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"io"
 	"net/http"
 	"time"
 
@@ -13,6 +14,9 @@ type Response struct {
 	Body   any    // marshalled as JSON; nil sends no body
 	ETag   string // bare, sent as a header when not empty
 	Header http.Header
+	// Stream writes a body that is no JSON document, such as a table for
+	// downloading; its type stands in Header. An error cuts the answer off.
+	Stream func(io.Writer) error
 
 	operation *operations.Record
 	poll      Poll

@@ -77,6 +77,7 @@ func (w *widgets) types() []arm.Type {
 				}},
 				{Name: "nothing", Handler: func(context.Context, *arm.Request) (*arm.Response, error) { return nil, nil }},
 				{Name: "move", Handler: w.move},
+				{Name: "table", Method: http.MethodGet, Handler: table},
 				{Name: "weigh/{unit}", Method: http.MethodGet, Action: "Contoso.Widgets/boxes/weigh/read", Handler: w.weigh},
 			},
 		},
@@ -215,6 +216,16 @@ func (w *widgets) move(_ context.Context, r *arm.Request) (*arm.Response, error)
 
 func (w *widgets) weigh(_ context.Context, r *arm.Request) (*arm.Response, error) {
 	return arm.OK(map[string]string{"unit": r.Params["unit"], "box": r.ID.String()}), nil
+}
+
+// table sends a body that is no JSON, and breaks off when asked to.
+func table(_ context.Context, r *arm.Request) (*arm.Response, error) {
+	return &arm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/csv"}}, Stream: func(to io.Writer) error {
+		if _, err := io.WriteString(to, "a,b\n"); err != nil || !r.Query.Has("broken") {
+			return err
+		}
+		return errors.New("the store is away")
+	}}, nil
 }
 
 // callers is an Authenticator for tests: the bearer token is the caller's name.

@@ -90,8 +90,22 @@ func (s *Server) write(w http.ResponseWriter, r *Request, resp *Response) int {
 	if resp.ETag != "" {
 		w.Header().Set("ETag", `"`+resp.ETag+`"`)
 	}
-	send(w, resp.Status, body)
+	if resp.Stream != nil {
+		s.stream(w, r, resp)
+	} else {
+		send(w, resp.Status, body)
+	}
 	return resp.Status
+}
+
+// stream sends a body piece by piece. When it fails on the way the connection
+// is broken, so that nobody takes the half for the whole.
+func (s *Server) stream(w http.ResponseWriter, r *Request, resp *Response) {
+	w.WriteHeader(resp.Status)
+	if err := resp.Stream(w); err != nil {
+		s.config.Log.Warn("answer was cut off", "path", r.path, "correlation", r.CorrelationID, "error", err)
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (s *Server) operationHeaders(h http.Header, r *Request, resp *Response) error {

@@ -31,3 +31,9 @@ func NewRecoveryPointID(t time.Time, random [10]byte) string {
 	id := newestFirst(t, random)
 	return hex.EncodeToString(id[:])
 }
+
+// LastJobIDAfter returns an id between those of the jobs started after t and
+// those of the others.
+func LastJobIDAfter(t time.Time) string {
+	return NewJobID(t.Add(time.Millisecond), [10]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 255})
+}

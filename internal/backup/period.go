@@ -107,7 +107,7 @@ func FormatDuration(d time.Duration) string {
 		fmt.Fprintf(&b, "%dM", m)
 	}
 	if s := (d % time.Minute).Truncate(100 * time.Nanosecond).Seconds(); s > 0 {
-		b.WriteString(strconv.FormatFloat(s, 'f', -1, 64) + "S")
+		b.WriteString(strings.TrimRight(strings.TrimRight(strconv.FormatFloat(s, 'f', 7, 64), "0"), ".") + "S")
 	}
 	if b.Len() == len("PT") {
 		return "PT0S"

@@ -68,8 +68,9 @@ func TestFormatDuration(t *testing.T) {
 		-time.Second:    "PT0S",
 		time.Nanosecond: "PT0S",
 		3*time.Minute + 35*time.Second + 692992900*time.Nanosecond: "PT3M35.6929929S",
-		2 * time.Hour:                 "PT2H",
-		26*time.Hour + 30*time.Second: "PT26H30S",
+		1643458800 * time.Nanosecond:                               "PT1.6434588S",
+		2 * time.Hour:                                              "PT2H",
+		26*time.Hour + 30*time.Second:                              "PT26H30S",
 	} {
 		if got := FormatDuration(d); got != want {
 			t.Errorf("FormatDuration(%v) = %s, want %s", d, got, want)

@@ -91,6 +91,11 @@ func (c Collection[T, P]) PageWith(tx catalog.Tx, label, value, after string, li
 	return c.page(tx, catalog.Query{Labels: map[string]string{label: value}, After: after, Limit: limit})
 }
 
+// PageBelow is Page over the documents that have the labels too.
+func (c Collection[T, P]) PageBelow(tx catalog.Tx, parent string, labels map[string]string, after string, limit int) ([]T, string, error) {
+	return c.page(tx, catalog.Query{Prefix: backup.Key(parent) + "/", Labels: labels, After: after, Limit: limit})
+}
+
 // pageSize is the most the catalog returns at once.
 const pageSize = 1000
 

@@ -12,7 +12,10 @@ import (
 // filter holds the conditions of a $filter query: name eq 'value', joined by and.
 type filter map[string]string
 
-var condition = regexp.MustCompile(`^\s*(\w+)\s+eq\s+(?:'([^']*)'|"([^"]*)"|([^\s'"]+))\s*$`)
+// condition is one comparison of a $filter query.
+type condition struct{ name, operator, value string }
+
+var comparison = regexp.MustCompile(`(?i)^\s*(\w+)\s+(eq|ge|gt|le|lt)\s+(?:'([^']*)'|"([^"]*)"|([^\s'"]+))\s*$`)
 
 var conjunction = regexp.MustCompile(`(?i)\s+and\s+`)
 
@@ -20,12 +23,25 @@ var conjunction = regexp.MustCompile(`(?i)\s+and\s+`)
 // always send, has no conditions; a name not in allowed is refused.
 func readFilter(r *arm.Request, allowed ...string) (filter, error) {
 	f := filter{}
+	list, err := readConditions(r, allowed...)
+	for _, c := range list {
+		if c.operator != "eq" {
+			return nil, badFilter("$filter can compare %s with eq only", c.name)
+		}
+		f[c.name] = c.value
+	}
+	return f, err
+}
+
+// readConditions is readFilter for those who can do more than compare for equality.
+func readConditions(r *arm.Request, allowed ...string) ([]condition, error) {
 	text := strings.TrimSpace(r.Query.Get("$filter"))
 	if text == "" {
-		return f, nil
+		return nil, nil
 	}
+	var list []condition
 	for _, part := range conjunction.Split(text, -1) {
-		m := condition.FindStringSubmatch(part)
+		m := comparison.FindStringSubmatch(part)
 		if m == nil {
 			return nil, badFilter("$filter %q must be written name eq 'value' and ...", text)
 		}
@@ -33,9 +49,9 @@ func readFilter(r *arm.Request, allowed ...string) (filter, error) {
 		if err != nil {
 			return nil, badFilter("$filter cannot test %q; it can test %s", m[1], strings.Join(allowed, ", "))
 		}
-		f[name] = m[2] + m[3] + m[4]
+		list = append(list, condition{name, strings.ToLower(m[2]), m[3] + m[4] + m[5]})
 	}
-	return f, nil
+	return list, nil
 }
 
 func badFilter(format string, args ...any) error {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -20,9 +21,13 @@ const typeJob = typeVault + "/backupJobs"
 func (p *Provider) jobs() arm.Type {
 	return arm.Type{
 		Name: typeJob, Path: vaultPath + "/backupJobs/{job}", MinVersion: minBackupVersion,
-		Get:     p.getJob,
-		Lists:   []arm.List{{Path: vaultPath + "/backupJobs", Handler: p.listJobs}},
-		Actions: []arm.Action{{Name: "cancel", Handler: p.cancelJob}},
+		Get:   p.getJob,
+		Lists: []arm.List{{Path: vaultPath + "/backupJobs", Handler: p.listJobs}},
+		Actions: []arm.Action{
+			{Name: "cancel", Handler: p.cancelJob},
+			{Name: "exportBackupJobs", Path: vaultPath, Handler: p.exportJobs, Action: typeJob + "/read"},
+			{Name: "exportBackupJobs", Path: vaultPath, Handler: p.downloadJobs, Action: typeJob + "/read", Method: http.MethodGet},
+		},
 	}
 }
 
@@ -44,33 +49,21 @@ func (p *Provider) getJob(ctx context.Context, r *arm.Request) (*arm.Response, e
 // listJobs lists newest first: the ids count down with time. A page of a
 // filtered list may be short.
 func (p *Provider) listJobs(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	f, err := readFilter(r, "status", "operation", "backupInstanceName", "startTime", "endTime")
+	f, err := readJobFilter(r, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	start, end, err := f.span("startTime", "endTime")
-	if err != nil {
-		return nil, err
-	}
-	var jobs []backup.Job
+	var out []v1.Job
 	var next string
 	err = p.Store.View(ctx, func(tx catalog.Tx) (err error) {
 		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
 			return err
 		}
-		jobs, next, err = inventory.Jobs.Page(tx, r.ID.String(), r.After(), r.Limit())
+		out, next, err = f.page(tx, r.ID.String(), r.After(), r.Limit())
 		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	var out []v1.Job
-	for i := range jobs {
-		j := &jobs[i]
-		if f.is("status", string(j.Status)) && f.is("operation", operationOf(j)) && f.is("backupInstanceName", nameOf(j.InstanceID)) &&
-			!j.Started.Before(start) && !j.Started.After(end) {
-			out = append(out, jobTo(j))
-		}
 	}
 	return arm.Page(r, out, func(j v1.Job) string { return j.ID }, next)
 }
@@ -89,7 +82,7 @@ func jobTo(j *backup.Job) v1.Job {
 		BackupInstanceFriendlyName: friendlyJobName(j, cluster),
 		OperationCategory:          operationOf(j), Operation: operationOf(j), Status: string(j.Status),
 		StartTime: arm.FormatTime(j.Started), EndTime: optionalTime(j.Ended), Duration: backup.FormatDuration(j.Duration()),
-		IsUserTriggered: j.UserTriggered, SupportedActions: []string{""}, ProgressEnabled: false,
+		IsUserTriggered: j.UserTriggered, SupportedActions: supportedActions(j), ProgressEnabled: false,
 		ETag: jobETag(j), ExtendedInfo: extendedInfo(j),
 	}}
 	out.SystemData = nil // it is the service's own
@@ -109,6 +102,15 @@ func operationOf(j *backup.Job) string {
 		return v1.OperationCrossRegionRestore
 	}
 	return string(j.Kind)
+}
+
+// supportedActions are what can be done to a job: while it runs, to cancel it,
+// once. Azure Backup shows an empty name where there is nothing.
+func supportedActions(j *backup.Job) []string {
+	if j.Status.Terminal() || j.CancelRequested {
+		return []string{""}
+	}
+	return []string{v1.ActionCancel}
 }
 
 // sourceTier is the tier that a job reads.
@@ -158,14 +160,13 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 	}
 	for n, t := range j.Tasks {
 		info.SubTasks = append(info.SubTasks, v1.JobSubTask{
-			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), AdditionalDetails: taskDetails(j, n)})
+			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), TaskProgress: taskProgress(j, n), AdditionalDetails: taskDetails(j, n)})
 	}
 	info.AdditionalDetails = jobDetails(j)
 	for _, w := range j.Warnings {
 		info.WarningDetails = append(info.WarningDetails, v1.WarningDetail{ResourceName: w.Resource, Warning: *facing(&w.Problem)})
 	}
-	if j.Progress != (backup.Progress{}) {
-		moved := float64(j.Progress.BytesDone)
+	if moved := float64(j.Transferred()); moved > 0 || j.Progress != (backup.Progress{}) {
 		info.DataTransferredInBytes = &moved
 	}
 	return info
@@ -181,9 +182,31 @@ func taskDetails(j *backup.Job, n int) map[string]string {
 	if j.Kind == backup.JobBackup && j.Tasks[n].Name != backup.TaskVaulting {
 		size = "OriginalDatasourceSizeInBytes"
 	}
-	return map[string]string{
+	details := map[string]string{
 		size: strconv.FormatInt(moved, 10), "TaskId": j.ActivityID, "DatasourceType": backup.DatasourceAKS,
 	}
+	if len(j.Tasks) > 1 { // that of an only task is the job's
+		details[v1.DetailDuration] = backup.FormatDuration(j.TaskDuration(n))
+	}
+	return details
+}
+
+// taskProgress is how far a running task is, in percent of what it has to move
+// or, while that is not known, of its items; null when neither is.
+func taskProgress(j *backup.Job, n int) *string {
+	p := j.Progress
+	if j.Tasks[n].Status.Terminal() || n != len(j.Tasks)-1 {
+		return nil
+	}
+	done, total := p.BytesDone, p.BytesTotal
+	if total <= 0 {
+		done, total = p.ItemsDone, p.ItemsTotal
+	}
+	if total <= 0 {
+		return nil
+	}
+	percent := strconv.FormatFloat(min(100*float64(done)/float64(total), 100), 'f', 0, 64) + "%"
+	return &percent
 }
 
 // jobDetails adds to the details of the job what a backup was started with,

@@ -75,7 +75,7 @@ func (p *Provider) Types() []arm.Type {
 
 // Polls declares where operations are followed.
 func (p *Provider) Polls() []arm.Poll {
-	return []arm.Poll{pollVault, pollInstance, pollInstanceAction, pollGroup, pollCluster, pollExtension}
+	return []arm.Poll{pollVault, pollExport, pollInstance, pollInstanceAction, pollGroup, pollCluster, pollExtension}
 }
 
 // bucketTimeout bounds one question to a real store.

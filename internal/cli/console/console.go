@@ -44,7 +44,7 @@ func New() *Console {
 // AddFlags registers the global flags on the root command.
 func (c *Console) AddFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVarP(&c.Output, "output", "o", "", "table, json, yaml, tsv or none (default: table on a terminal, json otherwise)")
+	f.StringVarP(&c.Output, "output", "o", "", "table, json, yaml, tsv, csv or none (default: table on a terminal, json otherwise)")
 	f.StringVar(&c.Query, "query", "", "JMESPath query over the JSON result")
 	f.StringVar(&c.ContextName, "context", "", "use this context instead of the current one")
 	f.StringVar(&c.Subscription, "subscription", "", "subscription id (default: the context's)")

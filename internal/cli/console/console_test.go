@@ -55,6 +55,8 @@ func TestPrint(t *testing.T) {
 	}{
 		"table":      {Console{Output: "table"}, "NAME   NUMBER\na      3\nbb     1.5\n"},
 		"json":       {Console{Query: "[0].p.n"}, "3\n"},
+		"csv":        {Console{Output: "csv"}, "name,number\na,3\nbb,1.5\n"},
+		"csv rows":   {Console{Output: "csv", Query: "[].[name, p.n]"}, "a,3\nbb,1.5\n"},
 		"tsv list":   {Console{Output: "tsv", Query: "[].name"}, "a\nbb\n"},
 		"tsv rows":   {Console{Output: "tsv", Query: "[].[name, p.n]"}, "a\t3\nbb\t1.5\n"},
 		"tsv scalar": {Console{Output: "tsv", Query: "[0].p.ok"}, "true\n"},

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,12 +61,14 @@ func write(w io.Writer, format string, data any, columns []Column) error {
 		return err
 	case "tsv":
 		return writeTSV(w, data)
+	case "csv":
+		return writeCSV(w, data, columns)
 	case "table":
 		return writeTable(w, data, columns)
 	case "none":
 		return nil
 	}
-	return Usage("--output %q: choose table, json, yaml, tsv or none", format)
+	return Usage("--output %q: choose table, json, yaml, tsv, csv or none", format)
 }
 
 // normalise turns any value into what encoding/json decodes to, numbers kept.
@@ -114,6 +117,61 @@ func tsvLine(item any) string {
 	return cell(item)
 }
 
+// writeCSV writes the columns of a table with their titles or, without columns,
+// the rows that a query made.
+func writeCSV(w io.Writer, data any, columns []Column) error {
+	rows, ok := data.([]any)
+	if !ok {
+		rows = []any{data}
+	}
+	table := csv.NewWriter(w)
+	if len(columns) > 0 {
+		titles := make([]string, len(columns))
+		for i, col := range columns {
+			titles[i] = col.Title
+		}
+		_ = table.Write(titles) // Error tells below
+	}
+	for _, row := range rows {
+		cells, err := csvRow(row, columns)
+		if err != nil {
+			return err
+		}
+		_ = table.Write(cells)
+	}
+	table.Flush()
+	return table.Error()
+}
+
+func csvRow(row any, columns []Column) ([]string, error) {
+	if len(columns) > 0 {
+		return cellsOf(row, columns)
+	}
+	switch v := row.(type) {
+	case []any:
+		cells := make([]string, len(v))
+		for i, x := range v {
+			cells[i] = cell(x)
+		}
+		return cells, nil
+	case map[string]any:
+		return scalars(v), nil
+	}
+	return []string{cell(row)}, nil
+}
+
+func cellsOf(row any, columns []Column) ([]string, error) {
+	cells := make([]string, len(columns))
+	for i, col := range columns {
+		v, err := jmespath.Search(col.Path, row)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", col.Title, err)
+		}
+		cells[i] = cell(v)
+	}
+	return cells, nil
+}
+
 func writeTable(w io.Writer, data any, columns []Column) error {
 	rows, ok := data.([]any)
 	if !ok {
@@ -136,13 +194,9 @@ func writeTable(w io.Writer, data any, columns []Column) error {
 	}
 	fmt.Fprintln(t, strings.Join(titles, "\t"))
 	for _, row := range rows {
-		cells := make([]string, len(columns))
-		for i, col := range columns {
-			v, err := jmespath.Search(col.Path, row)
-			if err != nil {
-				return fmt.Errorf("column %s: %w", col.Title, err)
-			}
-			cells[i] = cell(v)
+		cells, err := cellsOf(row, columns)
+		if err != nil {
+			return err
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}

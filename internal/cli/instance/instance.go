@@ -3,7 +3,6 @@
 package instance
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,7 @@ func Commands(c *console.Console) []*cobra.Command {
 	instances := console.Noun("backup-instance", "Backup instances: what is protected, by which policy",
 		backupConfig(c), initialize(c), validateForBackup(c), updatePermissions(c), create(c), k.Show(c), k.List(c),
 		k.Delete(c, "Stop protection and delete all recovery points"),
-		adhocBackup(c), updatePolicy(c), restoreConfig(c), validateForRestore(c), restoreGroup(c),
+		adhocBackup(c), updatePolicy(c), update(c), validateForUpdate(c), deletedInstances(c), restoreConfig(c), validateForRestore(c), restoreGroup(c),
 		stateChange(c, "stop-protection", "stopProtection", "Stop backups and keep all recovery points for ever"),
 		stateChange(c, "suspend-backup", "suspendBackups", "Stop backups and let retention go on"),
 		stateChange(c, "resume-protection", "resumeProtection", "Take backups again"))
@@ -108,50 +107,5 @@ func create(c *console.Console) *cobra.Command {
 	cmd.Flags().StringVar(&file, "backup-instance", "", "JSON of the instance, or a file")
 	cmd.Flags().BoolVar(&skip, "skip-validation", false, "create without validating first; the service validates all the same")
 	_ = cmd.MarkFlagRequired("backup-instance")
-	return cmd
-}
-
-func stateChange(c *console.Console, use, action, short string) *cobra.Command {
-	var name string
-	return named(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := Path(c, name)
-		if err != nil {
-			return err
-		}
-		_, err = c.Call(cmd.Context(), http.MethodPost, p+"/"+action, vault.Version, nil)
-		return err
-	}}, &name)
-}
-
-func updatePolicy(c *console.Console) *cobra.Command {
-	var name, policy string
-	cmd := named(&cobra.Command{Use: "update-policy", Short: "Put a backup instance under another policy", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := Path(c, name)
-			if err != nil {
-				return err
-			}
-			raw, err := c.Get(cmd.Context(), p, vault.Version)
-			if err != nil {
-				return err
-			}
-			var doc map[string]any
-			if err := json.Unmarshal(raw, &doc); err != nil {
-				return err
-			}
-			props, _ := doc["properties"].(map[string]any)
-			info, _ := props["policyInfo"].(map[string]any)
-			if info == nil {
-				return console.Usage("instance %s carries no policy", name)
-			}
-			info["policyId"] = policy
-			out, err := c.Call(cmd.Context(), http.MethodPut, p, vault.Version, map[string]any{"properties": props})
-			if err != nil {
-				return err
-			}
-			return c.Print(out, columns...)
-		}}, &name)
-	cmd.Flags().StringVar(&policy, "policy-id", "", "ARM id of the policy")
-	_ = cmd.MarkFlagRequired("policy-id")
 	return cmd
 }

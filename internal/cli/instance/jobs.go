@@ -19,34 +19,6 @@ var jobColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "operatio
 	{Title: "instance", Path: "properties.backupInstanceFriendlyName"}, {Title: "status", Path: "properties.status"},
 	{Title: "start", Path: "properties.startTime"}, {Title: "duration", Path: "properties.duration"}}
 
-func jobs(c *console.Console) *cobra.Command {
-	cmd := &cobra.Command{Use: "job", Short: "Jobs"}
-	cmd.AddCommand(listJobs(c), showJob(c), cancelJob(c))
-	return cmd
-}
-
-func listJobs(c *console.Console) *cobra.Command {
-	var secondary bool
-	cmd := &cobra.Command{Use: "list", Short: "List the jobs of a vault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		v, err := c.VaultPath()
-		if err != nil {
-			return err
-		}
-		var out []json.RawMessage
-		if secondary {
-			out, err = secondaryJobs(cmd.Context(), c)
-		} else {
-			out, err = c.List(cmd.Context(), v+"/backupJobs", vault.Version)
-		}
-		if err != nil {
-			return err
-		}
-		return c.Print(out, jobColumns...)
-	}}
-	secondaryFlag(cmd, &secondary)
-	return cmd
-}
-
 func showJob(c *console.Console) *cobra.Command {
 	var id string
 	var watch bool

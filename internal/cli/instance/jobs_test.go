@@ -26,3 +26,16 @@ func TestMeter(t *testing.T) {
 		}
 	}
 }
+
+func TestJobSelection(t *testing.T) {
+	for want, s := range map[string]jobSelection{
+		"":                                  {},
+		"?%24filter=status+eq+%27Failed%27": {status: "Failed"},
+		"?%24filter=backupInstanceName+eq+%27i%27+and+operation+eq+%27Restore%27+and+startTime+ge+%27a%27+and+startTime+le+%27b%27": {
+			instance: "i", operation: "Restore", start: "a", end: "b"},
+	} {
+		if got := s.query(); got != want {
+			t.Errorf("%+v: %s, want %s", s, got, want)
+		}
+	}
+}
