@@ -51,22 +51,22 @@ func (s *Snapshots) Clean(ctx context.Context, patience time.Duration, kept func
 }
 
 // Leaving says whether an attempt was interrupted while it cleaned up: an object
-// is on its way out, or a content is left without its object, to which no other
-// can be bound. Clean must end that before Import.
+// is on its way out, or a content has outlived the object it was bound to, and no
+// other can be bound to it. Clean must end that before Import.
 func (s *Snapshots) Leaving(ctx context.Context) (bool, error) {
 	objects, contents, err := s.leftovers(ctx)
 	if err != nil {
 		return false, err
 	}
-	there := map[string]bool{}
+	there := map[types.UID]bool{"": true} // a content that was never bound waits for its object
 	for _, o := range objects {
 		if o.DeletionTimestamp != nil {
 			return true, nil
 		}
-		there[o.Name] = true
+		there[o.UID] = true
 	}
 	return slices.ContainsFunc(contents, func(c snapshotv1.VolumeSnapshotContent) bool {
-		return c.DeletionTimestamp != nil || !there[c.Spec.VolumeSnapshotRef.Name]
+		return c.DeletionTimestamp != nil || !there[c.Spec.VolumeSnapshotRef.UID]
 	}), nil
 }
 

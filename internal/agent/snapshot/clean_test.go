@@ -71,7 +71,13 @@ func TestLeaving(t *testing.T) {
 	if err := s.Client.Delete(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
-	want(true, "a content without its object")
+	want(false, "a content that waits for its object")
+	content := s.onlyContent(t)
+	content.Spec.VolumeSnapshotRef.UID = "of-the-object"
+	if err := s.Client.Update(t.Context(), content); err != nil {
+		t.Fatal(err)
+	}
+	want(true, "a content whose object is gone")
 	if err := s.Clean(t.Context(), time.Minute, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}

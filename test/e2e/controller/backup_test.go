@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -29,12 +28,12 @@ func (w *world) deploy() {
 		w.gone(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: w.app + "-host"}})
 		w.gone(&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: w.app + "-web"}})
 	})
-	w.until(2*time.Minute, "the application", func() bool {
+	w.until("the application", func() bool {
 		d := &appsv1.Deployment{}
 		err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.app, Name: "web"}, d)
 		return err == nil && d.Status.ReadyReplicas == 1
 	})
-	w.until(time.Minute, "the claim that no pod uses", func() bool {
+	w.until("the claim that no pod uses", func() bool {
 		host := &corev1.PersistentVolumeClaim{}
 		err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.app, Name: "host"}, host)
 		return err == nil && host.Status.Phase == corev1.ClaimBound

@@ -50,7 +50,7 @@ func TestKilledBackupEndsByItself(t *testing.T) {
 			operation := fmt.Sprintf("killed-%d", i)
 			run := w.backup(operation, i)
 			w.start()
-			w.until(time.Minute, moment.name, func() bool {
+			w.until(moment.name, func() bool {
 				return moment.come(v1alpha1.RunName(operation), i, packs) || w.phase(v1alpha1.RunName(operation)).Final()
 			})
 			w.kill()
@@ -81,7 +81,7 @@ func TestKilledDeletionEndsByItself(t *testing.T) {
 		run := w.backup(fmt.Sprintf("backup-%d", i), i)
 		w.finished(run, v1alpha1.PhaseSucceeded)
 		deletion := w.remove(fmt.Sprintf("deletion-%d", i), i)
-		w.until(time.Minute, "the moment", func() bool { return moment(deletion.Name) || w.ended(deletion) })
+		w.until("the moment", func() bool { return moment(deletion.Name) || w.ended(deletion) })
 		w.kill()
 		w.start()
 		w.finished(deletion, v1alpha1.PhaseSucceeded)
@@ -133,11 +133,11 @@ func replicaTakesOver(t *testing.T) {
 	w.deploy()
 	w.start()
 	first := w.process
-	w.until(time.Minute, "a leader", func() bool { return w.holder() != "" })
+	w.until("a leader", func() bool { return w.holder() != "" })
 	w.start() // the second waits
 	leader := w.holder()
 	run := w.backup("taken-over", 1)
-	w.until(time.Minute, "a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
+	w.until("a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
 	if w.holder() != leader {
 		t.Fatal("the lease changed hands for nothing")
 	}
@@ -168,7 +168,7 @@ func cancelledBackupLeavesNothing(t *testing.T) {
 	w.start()
 	run := w.backup("cancelled", 1)
 	var handles []string
-	w.until(time.Minute, "both snapshots of the good driver", func() bool {
+	w.until("both snapshots of the good driver", func() bool {
 		handles = nil
 		for _, c := range w.contents(run.Name) {
 			if c.Status != nil && c.Status.SnapshotHandle != nil {
@@ -208,9 +208,9 @@ func deletedRunLeavesNothing(t *testing.T) {
 	w.deploy()
 	w.start()
 	run := w.backup("deleted", 1)
-	w.until(time.Minute, "a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
+	w.until("a snapshot", func() bool { return len(w.contents(run.Name)) > 0 })
 	w.gone(run)
-	w.until(time.Minute, "everything to be gone", func() bool {
+	w.until("everything to be gone", func() bool {
 		return len(w.objects(run.Name))+len(w.contents(run.Name)) == 0
 	})
 }

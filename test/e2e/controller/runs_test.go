@@ -71,7 +71,7 @@ func (w *world) finished(run interface {
 }, want v1alpha1.Phase) {
 	w.t.Helper()
 	_, status := run.Common()
-	w.until(3*time.Minute, run.GetName()+" to end", func() bool {
+	w.until(run.GetName()+" to end", func() bool {
 		if err := w.client.Get(context.Background(), client.ObjectKeyFromObject(run), run); err != nil {
 			w.t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func (w *world) known(handles []string, want bool) {
 			w.t.Fatal(err)
 		}
 		content := &snapshotv1.VolumeSnapshotContent{}
-		w.until(time.Minute, "the driver's word on "+handle, func() bool {
+		w.until("the driver's word on "+handle, func() bool {
 			err := w.client.Get(ctx, client.ObjectKey{Name: name}, content)
 			return err == nil && content.Status != nil && (content.Status.Error != nil || content.Status.ReadyToUse != nil)
 		})

@@ -182,7 +182,7 @@ func TestVaultAndBack(t *testing.T) {
 	w.finished(restored, v1alpha1.PhaseSucceeded)
 	v.noHelpers("back")
 	t.Logf("restored in %s", took(&restored.Status.RunStatus))
-	w.until(2*time.Minute, "the restored application", func() bool {
+	w.until("the restored application", func() bool {
 		d := &appsv1.Deployment{}
 		err := w.client.Get(context.Background(), client.ObjectKey{Namespace: w.app + "-back", Name: "web"}, d)
 		return err == nil && d.Status.ReadyReplicas == 1

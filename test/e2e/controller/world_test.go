@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -102,6 +103,9 @@ type settings struct {
 	Kubeconfig, Namespace, Location, TempDir string
 	Patience                                 time.Duration
 	Elect                                    bool // be one of several replicas
+	// Writes is a folder that remembers writes to the API server: the controller
+	// dies of every one that none before it made. Empty lets it live.
+	Writes string
 }
 
 func beController(raw string) int {
@@ -112,6 +116,9 @@ func beController(raw string) int {
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
 	if err != nil {
 		panic(err)
+	}
+	if s.Writes != "" {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return dying{next, s.Writes} })
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -151,6 +158,7 @@ type world struct {
 	process  *exec.Cmd
 	patience time.Duration // for one snapshot; zero is the default
 	elect    bool          // controllers are replicas of which one works
+	writes   string        // where dying controllers remember their writes; empty lets them live
 }
 
 // newWorld lets the test run beside others: they mostly wait for the cluster,
@@ -211,7 +219,7 @@ func (w *world) start() {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	told, _ := json.Marshal(settings{kubeconfig, w.own, file, dir, w.patience, w.elect})
+	told, _ := json.Marshal(settings{kubeconfig, w.own, file, dir, w.patience, w.elect, w.writes})
 	log, err := os.OpenFile(filepath.Join(os.TempDir(), w.own+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		w.t.Fatal(err)
@@ -224,7 +232,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.process = process
-	w.t.Cleanup(func() { process.Process.Kill(); process.Wait() })
+	w.t.Cleanup(func() { process.Process.Kill(); process.Wait() }) // one that was waited for is no trouble
 }
 
 // kill ends the controller as a power failure would.
@@ -270,12 +278,16 @@ func (w *world) gone(o client.Object) {
 	if err := w.client.Delete(ctx, o); client.IgnoreNotFound(err) != nil {
 		w.t.Errorf("delete %s: %v", o.GetName(), err)
 	}
-	w.until(2*time.Minute, o.GetName()+" to be gone", func() bool {
+	w.until(o.GetName()+" to be gone", func() bool {
 		return apierrors.IsNotFound(w.client.Get(ctx, client.ObjectKeyFromObject(o), o))
 	})
 }
 
-func (w *world) until(patience time.Duration, what string, done func() bool) {
+// patience is for the cluster to do one thing, on a machine that is busy with
+// much else.
+const patience = 5 * time.Minute
+
+func (w *world) until(what string, done func() bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(30 * time.Millisecond) {
 		if time.Now().After(deadline) {
