@@ -79,7 +79,7 @@ func StartSchedule(ctx context.Context, store catalog.Store) error {
 }
 
 const (
-	duePage = 1000
+	duePage = 100 // a look at nothing reads as much
 	// scheduleStep bounds one step, well within the time that steps have.
 	scheduleStep = 500
 	// reunion is how long a backup waits for a cluster that is not connected, from
