@@ -4,6 +4,7 @@
 //
 //	bench ── makes seeded data, and serves the objects as an API server does
 //	  ├── for each part, three rounds: a process for the work, one for its limit
+//	  ├── for each database: a service with a full catalog, and what it is asked
 //	  └── for each case of volumes: processes of ours, and of restic and borg
 //
 // A process does one measurement, so that its peak memory is that of the work.
@@ -39,13 +40,14 @@ func main() {
 	var o options
 	flag.StringVar(&o.dir, "dir", "", "where to make a folder for the data; the system's temporary folder when empty")
 	flag.StringVar(&o.cases, "case", ".", "do the cases whose names match this regular expression")
-	flag.Float64Var(&o.scale, "scale", 1, "share of the full size of volumes")
+	flag.Float64Var(&o.scale, "scale", 1, "share of the full size of volumes and catalogs")
 	flag.Uint64Var(&o.seed, "seed", seed, "of the volumes' data")
 	flag.Int64Var(&o.block, "block", repo.VolumeBlockSize, "size of volume blocks in bytes")
 	flag.StringVar(&o.profile, "profile", "", "for volumes: an existing folder for CPU profiles; in a task: the file")
 	flag.BoolVar(&o.cold, "cold", false, "measure volumes with nothing in the system's cache: much of the time is the disk's then")
 	one := flag.String("one", "", "for the program itself: do this one measurement; the place is read from standard input")
 	isTask := flag.Bool("task", false, "for the program itself: do the task that is read from standard input")
+	isAPI := flag.Bool("api", false, "for the program itself: measure the API of a service; its place is read from standard input")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,6 +55,8 @@ func main() {
 	switch {
 	case *one != "":
 		do = func() error { return child(ctx, *one) }
+	case *isAPI:
+		do = func() error { return apiChild(ctx) }
 	case *isTask:
 		do = func() error { return profiled(o.profile, func() error { return doTask(ctx) }) }
 	}
@@ -101,6 +105,9 @@ func (o options) all(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := o.parts(ctx, dir, match); err != nil {
+		return err
+	}
+	if err := o.api(ctx, dir, match); err != nil {
 		return err
 	}
 	return o.volumes(ctx, dir, match)

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"holdfast.dev/holdfast/client"
+	"holdfast.dev/holdfast/internal/clock"
+	"holdfast.dev/holdfast/internal/service"
+	"holdfast.dev/holdfast/test/postgres"
+)
+
+// The API is measured at the vault that the product promises to serve, against
+// what it promises.
+const (
+	apiInstances = 5_000
+	apiPoints    = 100 // of each instance
+	apiPromise   = 50  // ms, the median
+	apiRequests  = 300 // of each kind
+	apiVersion   = "2025-07-01"
+)
+
+// apiPlace is where a service with a full catalog is.
+type apiPlace struct {
+	Dir, Database string
+	Instances     int
+	Vault         string
+}
+
+// apiCases are the requests, and what they are called. n counts them.
+var apiCases = []struct {
+	name string
+	path func(p apiPlace, random *rand.Rand) string
+}{
+	{"get-instance", func(p apiPlace, random *rand.Rand) string { return p.instance(random.IntN(p.Instances)) }},
+	{"get-recovery-point", func(p apiPlace, random *rand.Rand) string {
+		return p.point(random.IntN(p.Instances), random.IntN(apiPoints))
+	}},
+	{"list-recovery-points", func(p apiPlace, random *rand.Rand) string {
+		return p.instance(random.IntN(p.Instances)) + "/recoveryPoints"
+	}},
+	{"list-instances", func(p apiPlace, _ *rand.Rand) string { return p.Vault + "/backupInstances" }},
+	{"list-instances-of-cluster", func(p apiPlace, random *rand.Rand) string {
+		return p.cluster(random.IntN(p.Instances)) + "/providers/Microsoft.DataProtection/backupInstances"
+	}},
+}
+
+func (p apiPlace) group() string { return p.Vault[:len(p.Vault)-len(apiVault)] }
+
+const apiVault = "/providers/Microsoft.DataProtection/backupVaults/main"
+
+func (p apiPlace) instance(n int) string {
+	return fmt.Sprintf("%s/backupInstances/instance-%05d", p.Vault, n)
+}
+func (p apiPlace) point(n, m int) string {
+	return fmt.Sprintf("%s/recoveryPoints/%032x", p.instance(n), m)
+}
+func (p apiPlace) cluster(n int) string {
+	return fmt.Sprintf("%s/providers/Microsoft.ContainerService/managedClusters/cluster-%05d", p.group(), n)
+}
+
+// api measures the API on each database.
+func (o options) api(ctx context.Context, dir string, match *regexp.Regexp) error {
+	for _, database := range []string{"sqlite", "postgres"} {
+		if !apiWanted(match, database) {
+			continue
+		}
+		if err := o.apiOn(ctx, filepath.Join(dir, "api-"+database), database, match); err != nil {
+			return fmt.Errorf("api on %s: %w", database, err)
+		}
+	}
+	return nil
+}
+
+func apiWanted(match *regexp.Regexp, database string) bool {
+	for _, c := range apiCases {
+		if match.MatchString("api-" + c.name + "-" + database) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o options) apiOn(ctx context.Context, dir, database string, match *regexp.Regexp) error {
+	p := apiPlace{Dir: dir, Instances: max(1, int(o.scale*apiInstances))}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if database == "postgres" {
+		server, err := postgres.Start(ctx, postgres.Options{Durable: true})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = server.Stop() }() // its folder is the system's to clean up
+		if p.Database, err = server.Database(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.fill(ctx); err != nil {
+		return fmt.Errorf("fill the catalog: %w", err)
+	}
+	figures, err := p.inProcess(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range apiCases {
+		name := "api-" + c.name + "-" + database
+		if f, ok := figures[c.name]; ok && match.MatchString(name) {
+			fmt.Printf("bench %s %.3g ms ratio=%.2f peer=%d-ms rss=%d\n", name, f.Value, apiPromise/f.Value, apiPromise, f.RSS/1e6)
+		}
+	}
+	return nil
+}
+
+// inProcess serves and asks in a process of its own.
+func (p apiPlace) inProcess(ctx context.Context) (figures map[string]figure, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	input, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "-api")
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
+	output, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	return figures, json.Unmarshal(output, &figures)
+}
+
+// apiChild measures in this process; the place is read from standard input.
+func apiChild(ctx context.Context) error {
+	var p apiPlace
+	if err := json.NewDecoder(os.Stdin).Decode(&p); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	api, ended, err := p.serve(ctx)
+	if err != nil {
+		return err
+	}
+	figures := map[string]figure{}
+	for _, c := range apiCases {
+		var f figure
+		if f.Value, err = p.ask(ctx, api, c.path); err != nil {
+			break
+		}
+		if f.RSS, err = peakMemory("self"); err != nil {
+			break
+		}
+		figures[c.name] = f
+	}
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(figures)
+}
+
+func (p apiPlace) options() service.Options {
+	return service.Options{DataDir: p.Dir, Database: p.Database, Listen: "127.0.0.1:0", AgentListen: "127.0.0.1:0", Advertise: []string{"127.0.0.1"},
+		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler)}
+}
+
+// serve runs the service until ctx ends.
+func (p apiPlace) serve(ctx context.Context) (api *client.Client, ended chan error, err error) {
+	s, err := service.Open(ctx, p.options())
+	if err != nil {
+		return nil, nil, err
+	}
+	ended = make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	admin, err := p.admin()
+	if err != nil {
+		return nil, nil, err
+	}
+	ca, err := os.ReadFile(admin.CAFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := client.ClientCredentials(client.Credentials{
+		Address: s.URL, Tenant: admin.Tenant, ClientID: admin.ClientID, Secret: admin.ClientSecret, CA: ca})
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err = client.New(client.Config{Address: s.URL, CA: ca, Token: token})
+	return api, ended, err
+}
+
+func (p apiPlace) admin() (admin service.Admin, err error) {
+	raw, err := os.ReadFile(filepath.Join(p.Dir, "admin.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &admin)
+	}
+	return admin, err
+}
+
+// ask returns the median time of an answer, in ms.
+func (p apiPlace) ask(ctx context.Context, api *client.Client, path func(apiPlace, *rand.Rand) string) (float64, error) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var times []float64
+	for range apiRequests {
+		begun := time.Now()
+		if _, err := api.Do(ctx, http.MethodGet, path(p, random), apiVersion, nil); err != nil {
+			return 0, err
+		}
+		times = append(times, float64(time.Since(begun).Microseconds())/1000)
+	}
+	return median(times), nil
+}
