@@ -77,10 +77,11 @@ func (c *Cluster) runPods(ctx context.Context) {
 	there := map[types.UID]bool{}
 	for _, pod := range list(ctx, c, &corev1.PodList{}).Items {
 		there[pod.UID] = true
-		switch p := c.pods[pod.UID]; {
-		case pod.Status.Phase == corev1.PodPending:
+		switch pod.Status.Phase {
+		case corev1.PodPending:
 			c.startPod(ctx, &pod)
-		case pod.Status.Phase == corev1.PodRunning:
+		case corev1.PodRunning:
+			p := c.pods[pod.UID]
 			<-p.done // as long as it takes: a test has no clock
 			c.endPod(ctx, &pod, p.report)
 		}
