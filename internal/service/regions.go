@@ -83,7 +83,7 @@ func (r *regions) read(path string) error {
 		return fmt.Errorf("%w; see docs/guide/regions.md for the form", err)
 	}
 	if len(file.Regions) == 0 {
-		return errors.New("there is no region in it; list them under regions:")
+		return errors.New("there is no region in it; list them under the key regions")
 	}
 	for _, one := range file.Regions {
 		if s := one.ReplicaStore; s != nil {

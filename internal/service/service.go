@@ -8,9 +8,11 @@ import (
 
 	"holdfast.dev/holdfast/internal/agenthub"
 	"holdfast.dev/holdfast/internal/agentops"
+	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/hosting"
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/keys"
+	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/objstore/wrap"
 	"holdfast.dev/holdfast/internal/signin/agentcert"
 	"holdfast.dev/holdfast/internal/workflow"
@@ -88,12 +90,7 @@ func (s *Service) wire(ctx context.Context) error {
 	bell := &agentops.Bell{}
 	agents := registrar{s.store, authority, tokens, s.ca}
 	counted := newMetrics()
-	vaults, err := s.openVaults(ctx)
-	if err != nil {
-		return err
-	}
-	vaults = wrap.NewMetrics(counted.registry, s.Clock).Store(vaults)
-	near, err := s.cached(vaults)
+	vaults, near, err := s.countedVaults(ctx, counted)
 	if err != nil {
 		return err
 	}
@@ -115,20 +112,11 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := workflow.StartHousekeeping(ctx, s.store); err != nil {
-		return err
-	}
-	if err := workflow.StartSchedule(ctx, s.store); err != nil {
+	if err := s.startWork(ctx); err != nil {
 		return err
 	}
 	counted.countSchedule(&flow.ScheduleCounts)
-	if err := workflow.StartCare(ctx, s.store); err != nil {
-		return err
-	}
 	counted.registry.MustRegister(&careMetrics{store: s.store, log: s.Log})
-	if err := workflow.StartExpiry(ctx, s.store); err != nil {
-		return err
-	}
 	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
 	api, err := s.api(ctx, root, tokens, secrets, places.Regions)
 	if err != nil {
@@ -144,6 +132,29 @@ func (s *Service) wire(ctx context.Context) error {
 		s.services = append(s.services, hosting.Service{Name: "mirror", Run: s.mirror(places, replicas, kek).Run})
 	}
 	return s.addMetrics(counted)
+}
+
+// countedVaults opens the store of all vaults with its requests counted, and
+// the same behind a cache.
+func (s *Service) countedVaults(ctx context.Context, m *metrics) (vaults, near objstore.Store, err error) {
+	if vaults, err = s.openVaults(ctx); err != nil {
+		return nil, nil, err
+	}
+	vaults = wrap.NewMetrics(m.registry, s.Clock).Store(vaults)
+	near, err = s.cached(vaults)
+	return vaults, near, err
+}
+
+// startWork enqueues what never ends, each kind once.
+func (s *Service) startWork(ctx context.Context) error {
+	for _, start := range []func(context.Context, catalog.Store) error{
+		workflow.StartHousekeeping, workflow.StartSchedule, workflow.StartCare, workflow.StartExpiry,
+	} {
+		if err := start(ctx, s.store); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addMetrics lists the listener for Prometheus, if one is wanted.
