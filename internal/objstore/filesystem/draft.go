@@ -26,17 +26,43 @@ type draft struct {
 	file  *os.File
 }
 
-func (s *Store) newDraft() (*draft, error) {
+// errSwept: a draft was taken for a dead one in the moment before it was locked.
+var errSwept = errors.New("draft was swept by another process")
+
+// draftTries bounds how often a draft is made anew. To be swept takes somebody
+// who opens the store in the moment between two system calls.
+const draftTries = 20
+
+func (s *Store) newDraft() (d *draft, err error) {
 	if err := s.makeFolders(drafts); err != nil {
 		return nil, err
 	}
+	for range draftTries {
+		if d, err = s.tryDraft(); !errors.Is(err, errSwept) {
+			return d, err
+		}
+	}
+	return nil, err
+}
+
+func (s *Store) tryDraft() (*draft, error) {
 	name := path.Join(drafts, rand.Text())
 	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, s.absent(err)
 	}
 	d := &draft{store: s, name: name, file: f}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = errSwept
+	}
+	if err == nil {
+		// Locked, it stays; but a sweeper may have come and gone before.
+		if _, err = s.root.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			err = errSwept
+		}
+	}
+	if err != nil {
 		d.discard()
 		return nil, fmt.Errorf("lock draft: %w", err)
 	}
