@@ -48,9 +48,11 @@ generate: ## write generated files anew
 generated: generate
 	@git diff --exit-code --stat -- api deploy test/devcluster/sidecar/schema || { echo "generated files are not up to date: commit what 'make generate' wrote"; exit 1; }
 
-.PHONY: bench
-bench: ## benchmarks, as ratios to restic, borg and the machine's own limits (docs/performance.md); needs root
+.PHONY: bench bench-fleet
+bench: prerequisites ## benchmarks, as ratios to restic, borg and the machine's own limits (docs/performance.md); needs root
 	go run ./test/bench
+bench-fleet: prerequisites ## 5,000 backups due at once, the service killed five times, on both databases (an hour)
+	go run ./test/fleet
 
 .PHONY: build images prerequisites
 build: prerequisites bin/devcluster ## the three programs, into bin/

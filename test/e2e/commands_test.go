@@ -20,8 +20,7 @@ import (
 // player gives scripts their commands.
 type player struct {
 	*stand.Stand
-	ctx  context.Context
-	lost bool // the stand was destroyed
+	ctx context.Context
 }
 
 func (p *player) commands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -48,12 +47,6 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 }
 
 func (p *player) setup(env *testscript.Env) error {
-	if p.lost { // by the script before
-		if err := prepare(p.ctx, p.Stand); err != nil {
-			return err
-		}
-		p.lost = false
-	}
 	a, err := p.Admin()
 	if err != nil {
 		return err

@@ -20,7 +20,12 @@ import (
 
 // TestScenarios brings up one stand and runs every script on it, one after
 // another: they share two cores.
-func TestScenarios(t *testing.T) {
+func TestScenarios(t *testing.T) { play(t, "testdata") }
+
+// TestRegion loses a region, and so has a stand of its own.
+func TestRegion(t *testing.T) { play(t, "testdata/region") }
+
+func play(t *testing.T, dir string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 35*time.Minute)
 	defer cancel()
 	s := newStand(t)
@@ -34,7 +39,7 @@ func TestScenarios(t *testing.T) {
 	}
 	p := &player{Stand: s, ctx: ctx}
 	testscript.RunT(sequential{t}, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		Cmds:                p.commands(),
 		Setup:               p.setup,
 		RequireExplicitExec: true,

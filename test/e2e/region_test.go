@@ -35,7 +35,6 @@ func (p *player) replicate(ts *testscript.TestScript, _ bool, _ []string) {
 func (p *player) wipe(ts *testscript.TestScript, _ bool, _ []string) {
 	kek, err := os.ReadFile(filepath.Join(p.DataDir(), "kek"))
 	ts.Check(err)
-	p.lost = true
 	ts.Check(remove(p.ctx, p.Stand))
 	ts.Check(os.WriteFile(filepath.Join(p.Dir, "kek"), kek, 0o600))
 }

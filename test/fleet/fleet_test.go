@@ -9,8 +9,13 @@ import (
 // is generous: what is asked here is that nothing is lost and nothing done twice.
 func TestFleet(t *testing.T) {
 	s := size{Clusters: 5, Policies: 10, Slots: 4, Work: time.Second, Window: 10 * time.Minute, Kills: 2, Patience: 15 * time.Minute}
-	if err := all(t.Context(), s, t.TempDir(), []string{"sqlite", "postgres"}); err != nil {
-		t.Fatal(err)
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel() // both mostly wait
+			if err := all(t.Context(), s, t.TempDir(), []string{database}); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
