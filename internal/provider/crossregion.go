@@ -109,34 +109,13 @@ func (p *Provider) listSecondaryPoints(ctx context.Context, r *arm.Request) (*ar
 	if err := decodePage(r, &in, map[string]*string{"sourceRegion": &in.SourceRegion, "sourceBackupInstanceId": &in.SourceBackupInstanceID}); err != nil {
 		return nil, err
 	}
-	f, err := readFilter(r, "startDate", "endDate")
-	if err != nil {
-		return nil, err
-	}
-	start, end, err := f.span("startDate", "endDate")
-	if err != nil {
-		return nil, err
-	}
-	var points []backup.RecoveryPoint
-	var next string
-	err = p.Store.View(ctx, func(tx catalog.Tx) error {
+	return p.pagePoints(ctx, r, inventory.SecondaryPoints, func(tx catalog.Tx) (string, error) {
 		source, err := p.secondary(tx, r, in.SourceRegion, in.SourceBackupInstanceID)
 		if err != nil {
-			return err
+			return "", err
 		}
-		points, next, err = inventory.SecondaryPoints.Page(tx, source.ID, r.After(), r.Limit())
-		return err
+		return source.ID, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	var out []v1.RecoveryPoint
-	for i := range points {
-		if t := points[i].Time; !t.Before(start) && !t.After(end) {
-			out = append(out, recoveryPointTo(&points[i]))
-		}
-	}
-	return arm.Page(r, out, func(o v1.RecoveryPoint) string { return o.ID }, next)
 }
 
 // crossRegionRequest reads what is to be restored.
@@ -226,7 +205,7 @@ func (p *Provider) crossRegionRestore(ctx context.Context, r *arm.Request) (*arm
 		if err := p.checkOtherJobs(tx, job); err != nil {
 			return err
 		}
-		op, err := p.writeJob(tx, r, source.vault, job, typeCrossRegion+"/crossRegionRestore/action")
+		op, err := p.writeJob(tx, r, source.ID, source.vault.Location, job, typeCrossRegion+"/crossRegionRestore/action")
 		resp = arm.Accepted(op, pollInstanceAction)
 		return err
 	})

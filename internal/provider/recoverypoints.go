@@ -38,6 +38,21 @@ func (p *Provider) getRecoveryPoint(ctx context.Context, r *arm.Request) (*arm.R
 
 // listRecoveryPoints lists newest first: the ids count down with time.
 func (p *Provider) listRecoveryPoints(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	return p.pagePoints(ctx, r, inventory.RecoveryPoints, func(tx catalog.Tx) (string, error) {
+		instance, err := inventory.Instances.Get(tx, r.ID.String())
+		if err != nil {
+			return "", err
+		}
+		return instance.ID, nil
+	})
+}
+
+// points is a collection of recovery points.
+type points = inventory.Collection[backup.RecoveryPoint, *backup.RecoveryPoint]
+
+// pagePoints answers with a page of the recovery points of an instance, newest
+// first; of looks for the instance and returns its id.
+func (p *Provider) pagePoints(ctx context.Context, r *arm.Request, in points, of func(catalog.Tx) (string, error)) (*arm.Response, error) {
 	f, err := readFilter(r, "startDate", "endDate")
 	if err != nil {
 		return nil, err
@@ -46,22 +61,23 @@ func (p *Provider) listRecoveryPoints(ctx context.Context, r *arm.Request) (*arm
 	if err != nil {
 		return nil, err
 	}
-	var points []backup.RecoveryPoint
+	var found []backup.RecoveryPoint
 	var next string
-	err = p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Instances.Get(tx, r.ID.String()); err != nil {
+	err = p.Store.View(ctx, func(tx catalog.Tx) error {
+		id, err := of(tx)
+		if err != nil {
 			return err
 		}
-		points, next, err = inventory.RecoveryPoints.Page(tx, r.ID.String(), r.After(), r.Limit())
+		found, next, err = in.Page(tx, id, r.After(), r.Limit())
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	var out []v1.RecoveryPoint
-	for i := range points {
-		if t := points[i].Time; !t.Before(start) && !t.After(end) {
-			out = append(out, recoveryPointTo(&points[i]))
+	for i := range found {
+		if t := found[i].Time; !t.Before(start) && !t.After(end) {
+			out = append(out, recoveryPointTo(&found[i]))
 		}
 	}
 	return arm.Page(r, out, func(o v1.RecoveryPoint) string { return o.ID }, next)

@@ -71,7 +71,7 @@ func (p *Provider) startJob(ctx context.Context, r *arm.Request, action string, 
 		if err := p.checkOtherJobs(tx, job); err != nil {
 			return err
 		}
-		op, err := p.writeJob(tx, r, vault, job, typeInstance+"/"+action+"/action")
+		op, err := p.writeJob(tx, r, job.InstanceID, vault.Location, job, typeInstance+"/"+action+"/action")
 		resp = arm.Accepted(op, pollInstanceAction)
 		return err
 	})
@@ -93,9 +93,10 @@ func (p *Provider) checkOtherJobs(tx catalog.Tx, job *backup.Job) error {
 	return refuse(backup.CheckDaily(jobs, job.Kind, job.Started, p.Daily))
 }
 
-func (p *Provider) writeJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault, job *backup.Job, action string) (operations.Record, error) {
+// writeJob writes a job on a resource with its operation, and asks for the work.
+func (p *Provider) writeJob(tx catalog.Tx, r *arm.Request, resource, location string, job *backup.Job, action string) (operations.Record, error) {
 	op, err := operations.Start(tx, job.Started, operations.Record{
-		Action: action, Resource: job.InstanceID, Location: vault.Location,
+		Action: action, Resource: resource, Location: location,
 		Starter: r.Principal.ObjectID, Properties: operations.JobInfo(job.ID),
 	})
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
-	"holdfast.dev/holdfast/internal/operations"
 )
 
 // What Azure Backup does by itself and shows nobody: here people can ask for it,
@@ -68,7 +67,7 @@ func (p *Provider) startUpkeep(ctx context.Context, r *arm.Request, kind backup.
 		if kind == backup.JobCollect {
 			action = "collect"
 		}
-		op, err := p.writeUpkeep(tx, r, vault, job, typeVault+"/"+action+"/action")
+		op, err := p.writeJob(tx, r, vault.ID, vault.Location, job, typeVault+"/"+action+"/action")
 		resp = arm.Accepted(op, pollVault)
 		return err
 	})
@@ -113,20 +112,4 @@ func inVault(all []backup.Job, vault *backup.Vault) (own []backup.Job) {
 		}
 	}
 	return own
-}
-
-// writeUpkeep writes the job with its operation, and asks for the work.
-func (p *Provider) writeUpkeep(tx catalog.Tx, r *arm.Request, vault *backup.Vault, job *backup.Job, action string) (operations.Record, error) {
-	op, err := operations.Start(tx, job.Started, operations.Record{
-		Action: action, Resource: vault.ID, Location: vault.Location,
-		Starter: r.Principal.ObjectID, Properties: operations.JobInfo(job.ID),
-	})
-	if err != nil {
-		return op, err
-	}
-	job.OperationID = op.ID
-	if err := inventory.Jobs.PutIf(tx, job, catalog.IfAbsent); err != nil {
-		return op, err
-	}
-	return op, inventory.Enqueue(tx, job.Work())
 }

@@ -42,9 +42,7 @@ const (
 
 // StartCare enqueues the job that starts what is due, once.
 func StartCare(ctx context.Context, store catalog.Store) error {
-	return store.Update(ctx, func(tx catalog.Tx) error {
-		return tx.Enqueue(catalog.Job{Kind: KindCare, Args: json.RawMessage(`{}`), UniqueKey: KindCare})
-	})
+	return startForGood(ctx, store, KindCare)
 }
 
 // care starts what is due. What cannot be started does not hold up the rest; it
@@ -209,7 +207,7 @@ func (t *turn) noteCare(instanceID string, change func(*backup.Care)) error {
 
 // slots are how many repositories are worked on at a time in this process, which
 // bounds memory, and each by one: who verifies must not be deceived by one who
-// collects garbage.
+// collects garbage, and nobody replicates twice.
 type slots struct {
 	mu   sync.Mutex
 	held map[string]bool
@@ -231,4 +229,11 @@ func (s *slots) take(name string, most int) (release func(), ok bool) {
 		defer s.mu.Unlock()
 		delete(s.held, name)
 	}, true
+}
+
+// holds says whether a repository has a slot.
+func (s *slots) holds(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[name]
 }

@@ -25,8 +25,13 @@ const (
 
 // StartHousekeeping enqueues the housekeeping, once.
 func StartHousekeeping(ctx context.Context, store catalog.Store) error {
+	return startForGood(ctx, store, KindHousekeeping)
+}
+
+// startForGood enqueues the one job of a kind that never ends.
+func startForGood(ctx context.Context, store catalog.Store, kind string) error {
 	return store.Update(ctx, func(tx catalog.Tx) error {
-		return tx.Enqueue(catalog.Job{Kind: KindHousekeeping, Args: json.RawMessage(`{}`), UniqueKey: KindHousekeeping})
+		return tx.Enqueue(catalog.Job{Kind: kind, Args: json.RawMessage(`{}`), UniqueKey: kind})
 	})
 }
 

@@ -89,17 +89,11 @@ func (w *Workflow) replicate(ctx context.Context, work backup.Work) (jobs.Result
 	if err != nil || len(todo.pending)+len(todo.expired) == 0 {
 		return jobs.Done(), err
 	}
-	select {
-	case w.replicating <- struct{}{}:
-		defer func() { <-w.replicating }()
-	default:
+	release, ok := w.replicating.take(backup.Key(work.Subject), replicateSlots)
+	if !ok {
 		return jobs.Again(replicateBusy), nil
 	}
-	busy := backup.Key(work.Subject)
-	if _, twice := w.atWork.LoadOrStore(busy, true); twice {
-		return jobs.Again(replicateBusy), nil // it was asked for while it is at it
-	}
-	defer w.atWork.Delete(busy)
+	defer release()
 	failed := w.carryOver(ctx, todo)
 	if ctx.Err() != nil {
 		return jobs.Result{}, ctx.Err()
@@ -246,7 +240,7 @@ func (w *Workflow) noteReplicas(ctx context.Context, replicas []backup.Replica, 
 	var failed []error
 	for _, r := range replicas {
 		failed = append(failed, w.changeReplica(ctx, r.ID, func(r *backup.Replica) {
-			r.Problem = backup.NewProblem(backup.CodeVaultStoreUnreachable, r.ID, "recovery point %s could not be replicated into %s: %v", r.Name(), r.Region, why)
+			r.Problem = backup.NewProblem(reasonOf(why), r.ID, "recovery point %s could not be replicated into %s: %v", r.Name(), r.Region, why)
 		}))
 	}
 	return errors.Join(failed...)

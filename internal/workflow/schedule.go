@@ -73,9 +73,7 @@ type ScheduleCounts struct {
 
 // StartSchedule enqueues the job that starts what is due, once.
 func StartSchedule(ctx context.Context, store catalog.Store) error {
-	return store.Update(ctx, func(tx catalog.Tx) error {
-		return tx.Enqueue(catalog.Job{Kind: KindSchedule, Args: json.RawMessage(`{}`), UniqueKey: KindSchedule})
-	})
+	return startForGood(ctx, store, KindSchedule)
 }
 
 const (

@@ -193,7 +193,7 @@ const (
 func (w *Workflow) purge(ctx context.Context, work backup.Work) (jobs.Result, error) {
 	bucket, prefix := w.Vaults, work.Subject
 	if at := work.Vaulted; at != nil { // in the paired region
-		if _, busy := w.atWork.Load(backup.Key(at.InstanceID)); busy {
+		if w.replicating.holds(backup.Key(at.InstanceID)) {
 			return jobs.Again(purgeAgain), nil
 		}
 		var err error

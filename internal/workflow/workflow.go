@@ -90,14 +90,13 @@ type Workflow struct {
 	upkeeping  slots       // of collections and verifications
 	trusted    atomic.Bool // the store of the vaults was tried
 
-	triedReplicas sync.Map      // names of regions whose store was tried
-	replicating   chan struct{} // slots
-	atWork        sync.Map      // instances that are being replicated, by backup.Key
+	triedReplicas sync.Map // names of regions whose store was tried
+	replicating   slots    // of instances, by backup.Key
 }
 
 // New returns the workflow.
 func New(c Config) *Workflow {
-	return &Workflow{Config: c, opened: c.Clock.Now(), replicating: make(chan struct{}, replicateSlots)}
+	return &Workflow{Config: c, opened: c.Clock.Now()}
 }
 
 // Handlers lists what the job engine runs.
