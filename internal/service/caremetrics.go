@@ -1,9 +1,7 @@
 package service
 
 import (
-	"context"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -26,43 +24,17 @@ var (
 		"Repositories of a vault whose last verification or collection failed.", careLabels, nil)
 )
 
-// careScrape bounds the reading for one scrape.
-const careScrape = 30 * time.Second
-
-// careMetrics shows how the repositories in the vaults are, at the moment it is asked.
-type careMetrics struct {
-	store catalog.Store
-	log   *slog.Logger
-}
-
-// Describe names the metrics.
-func (m *careMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{careDamaged, careFindings, careVerified, careCollected, careFailing} {
-		out <- desc
-	}
-}
-
-// Collect reads the catalog.
-func (m *careMetrics) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), careScrape)
-	defer cancel()
-	err := m.store.View(ctx, func(tx catalog.Tx) error {
-		vaults, err := inventory.Vaults.Below(tx, "")
-		if err != nil {
-			return err
-		}
-		for i := range vaults {
-			known, err := inventory.Cares.Below(tx, vaults[i].ID)
-			if err != nil {
-				return err
+// careMetrics shows how the repositories in the vaults are.
+func careMetrics(store catalog.Store, log *slog.Logger) *vaultMetrics {
+	return &vaultMetrics{store: store, log: log, what: "the state of the vaults",
+		descs: []*prometheus.Desc{careDamaged, careFindings, careVerified, careCollected, careFailing},
+		show: func(tx catalog.Tx, vault *backup.Vault, out chan<- prometheus.Metric) error {
+			known, err := inventory.Cares.Below(tx, vault.ID)
+			if err == nil {
+				showCare(backup.SumCare(known), vault.ID, out)
 			}
-			showCare(backup.SumCare(known), vaults[i].ID, out)
-		}
-		return nil
-	})
-	if err != nil {
-		m.log.Warn("the state of the vaults could not be measured", "error", err)
-	}
+			return err
+		}}
 }
 
 func showCare(s backup.CareSum, vault string, out chan<- prometheus.Metric) {

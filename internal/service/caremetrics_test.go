@@ -29,7 +29,7 @@ func TestCareMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&careMetrics{store: store, log: slog.New(slog.DiscardHandler)})
+	registry.MustRegister(careMetrics(store, slog.New(slog.DiscardHandler)))
 	found, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func TestReplicationMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &replicationMetrics{store: store, clock: clock.NewManual(now), log: slog.New(slog.DiscardHandler)}
+	m := replicationMetrics(store, clock.NewManual(now), slog.New(slog.DiscardHandler))
 	labels := `{instance="` + instance + `",region="west"} `
 	want := "# HELP holdfast_replication_lag_seconds How long the newest replicated recovery point took from the vault into the paired region.\n# TYPE holdfast_replication_lag_seconds gauge\n" +
 		"holdfast_replication_lag_seconds" + labels + "60\n" +

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -25,50 +24,20 @@ var (
 		"How long the first of these is on its way; more than 43200 is late.", replicaLabels, nil)
 )
 
-// replicationMetrics shows how far every instance is replicated, at the moment it
-// is asked.
-type replicationMetrics struct {
-	store catalog.Store
-	clock clock.Clock
-	log   *slog.Logger
-}
-
-// Describe names the metrics.
-func (m *replicationMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{replicaAge, replicaLag, replicaPending, replicaWaiting} {
-		out <- desc
-	}
-}
-
-// scrapeTime bounds the reading for one scrape.
-const scrapeTime = 30 * time.Second
-
-// Collect reads the catalog.
-func (m *replicationMetrics) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
-	defer cancel()
-	err := m.store.View(ctx, func(tx catalog.Tx) error {
-		vaults, err := inventory.Vaults.Below(tx, "")
-		if err != nil {
-			return err
-		}
-		for i := range vaults {
-			if vaults[i].CrossRegion != "Enabled" {
-				continue
+// replicationMetrics shows how far every instance is replicated.
+func replicationMetrics(store catalog.Store, clk clock.Clock, log *slog.Logger) *vaultMetrics {
+	return &vaultMetrics{store: store, log: log, what: "replication",
+		descs: []*prometheus.Desc{replicaAge, replicaLag, replicaPending, replicaWaiting},
+		show: func(tx catalog.Tx, vault *backup.Vault, out chan<- prometheus.Metric) error {
+			if vault.CrossRegion != "Enabled" {
+				return nil
 			}
-			if err := m.vault(tx, vaults[i].ID, out); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		m.log.Warn("replication could not be measured", "error", err)
-	}
+			return showReplications(tx, vault.ID, clk.Now(), out)
+		}}
 }
 
-func (m *replicationMetrics) vault(tx catalog.Tx, id string, out chan<- prometheus.Metric) error {
-	instances, err := inventory.Instances.Below(tx, id)
+func showReplications(tx catalog.Tx, vault string, now time.Time, out chan<- prometheus.Metric) error {
+	instances, err := inventory.Instances.Below(tx, vault)
 	if err != nil {
 		return err
 	}
@@ -78,14 +47,13 @@ func (m *replicationMetrics) vault(tx catalog.Tx, id string, out chan<- promethe
 			return err
 		}
 		if ok {
-			m.show(instances[i].ID, sum, out)
+			showReplication(instances[i].ID, sum, now, out)
 		}
 	}
 	return nil
 }
 
-func (m *replicationMetrics) show(instance string, sum backup.Replication, out chan<- prometheus.Metric) {
-	now := m.clock.Now()
+func showReplication(instance string, sum backup.Replication, now time.Time, out chan<- prometheus.Metric) {
 	put := func(desc *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, instance, sum.Region)
 	}

@@ -116,7 +116,7 @@ func (s *Service) wire(ctx context.Context) error {
 		return err
 	}
 	counted.countSchedule(&flow.ScheduleCounts)
-	counted.registry.MustRegister(&careMetrics{store: s.store, log: s.Log})
+	counted.registry.MustRegister(careMetrics(s.store, s.Log))
 	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
 	api, err := s.api(ctx, root, tokens, secrets, places.Regions)
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *Service) wire(ctx context.Context) error {
 		hosting.HTTP("agent API", s.agents, agenthub.TLS(s.get), counted.count("agent", door.Front(hub)), s.Log),
 	}
 	if len(replicas) > 0 {
-		counted.registry.MustRegister(&replicationMetrics{store: s.store, clock: s.Clock, log: s.Log})
+		counted.registry.MustRegister(replicationMetrics(s.store, s.Clock, s.Log))
 		s.services = append(s.services, hosting.Service{Name: "mirror", Run: s.mirror(places, replicas, kek).Run})
 	}
 	return s.addMetrics(counted)
