@@ -112,12 +112,13 @@ func (w *world) rescuable() map[string]any {
 	return all
 }
 
-// stripped removes times, versions of documents, and the tenant, which is new. The fake cluster's clock is
-// wrong, so that its recovery points carry the time of their jobs.
+// stripped removes times, versions of documents, the tenant, which is new, and the plan of the next backup,
+// which is made a moment after the start. The fake cluster's clock is wrong, so that its recovery points carry
+// the time of their jobs.
 func stripped(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		for _, moment := range []string{"systemData", "etag", "eTag", "tenantId", "recoveryPointTime", "creationTime", "expiryTime", "retentionTagVersion", "recoveryPointCreationTime", "rehydrationExpiryTime"} {
+		for _, moment := range []string{"systemData", "etag", "eTag", "tenantId", "recoveryPointTime", "creationTime", "expiryTime", "retentionTagVersion", "recoveryPointCreationTime", "rehydrationExpiryTime", "holdfastSchedule"} {
 			delete(v, moment)
 		}
 		for key := range v {
