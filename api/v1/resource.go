@@ -24,6 +24,9 @@ type Resource struct {
 	SystemData *SystemData `json:"systemData,omitempty"`
 }
 
+// ResourceID returns the id.
+func (r Resource) ResourceID() string { return r.ID }
+
 // Identity is the managed identity of a resource.
 type Identity struct {
 	Type        string `json:"type,omitempty"`        // None, SystemAssigned, UserAssigned or both with a comma

@@ -23,55 +23,16 @@ var pollCluster = arm.Poll{
 }
 
 func (p *Provider) clusters() arm.Type {
+	all := list(p.Store, nil, inventory.Clusters.Page, p.clusterTo)
 	return arm.Type{
 		Name: typeCluster, Path: clusterPath,
-		Get: p.getCluster, Put: p.putCluster, Delete: p.deleteCluster,
+		Get: get(p.Store, inventory.Clusters.Get, p.clusterTo), Put: p.putCluster, Delete: p.deleteCluster,
 		Lists: []arm.List{
-			{Path: subscriptionPath + "/providers/" + typeCluster, Handler: p.listClusters},
-			{Path: groupPath + "/providers/" + typeCluster, Handler: p.listClusters},
+			{Path: subscriptionPath + "/providers/" + typeCluster, Handler: all},
+			{Path: groupPath + "/providers/" + typeCluster, Handler: all},
 		},
 		Actions: []arm.Action{{Name: "createConnectToken", Handler: p.createConnectToken}},
 	}
-}
-
-func (p *Provider) getCluster(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var out v1.Cluster
-	err := p.Store.View(ctx, func(tx catalog.Tx) error {
-		c, err := inventory.Clusters.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		out, err = p.clusterTo(tx, c)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(out).WithETag(out.ETag), nil
-}
-
-func (p *Provider) listClusters(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var out []v1.Cluster
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) error {
-		clusters, after, err := inventory.Clusters.Page(tx, r.ID.String(), r.After(), r.Limit())
-		if err != nil {
-			return err
-		}
-		next = after
-		for i := range clusters {
-			c, err := p.clusterTo(tx, &clusters[i])
-			if err != nil {
-				return err
-			}
-			out = append(out, c)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, out, func(c v1.Cluster) string { return c.ID }, next)
 }
 
 func (p *Provider) putCluster(ctx context.Context, r *arm.Request) (*arm.Response, error) {

@@ -18,37 +18,16 @@ const (
 func (p *Provider) containers() arm.Type {
 	return arm.Type{
 		Name: typeContainer, Path: containerPath,
-		Get: p.getContainer, Put: p.putContainer, Delete: p.deleteContainer,
-		Lists: []arm.List{{Path: accountPath + "/blobServices/{service}/containers", Handler: p.listContainers}},
+		Get: get(p.Store, inventory.Containers.Get, alone(containerTo)), Put: p.putContainer, Delete: p.deleteContainer,
+		Lists: []arm.List{{Path: accountPath + "/blobServices/{service}/containers",
+			Handler: list(p.Store, accountExists, inventory.Containers.Page, alone(containerTo))}},
 	}
 }
 
-func (p *Provider) getContainer(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var c *backup.Container
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		c, err = inventory.Containers.Get(tx, r.ID.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(containerTo(c)).WithETag(c.ETag), nil
-}
-
-func (p *Provider) listContainers(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.Container
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Accounts.Get(tx, backup.AccountOfContainer(r.ID.String())); err != nil {
-			return err
-		}
-		list, next, err = inventory.Containers.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(list, containerTo), func(c v1.Container) string { return c.ID }, next)
+// accountExists looks for the account of a list of containers.
+func accountExists(tx catalog.Tx, id string) error {
+	_, err := inventory.Accounts.Get(tx, backup.AccountOfContainer(id))
+	return err
 }
 
 // putContainer makes the container in the real store first: a document always

@@ -251,7 +251,7 @@ func (p *Provider) listCrossRegionJobs(ctx context.Context, r *arm.Request) (*ar
 			out = append(out, jobTo(j))
 		}
 	}
-	return arm.Page(r, out, func(j v1.Job) string { return j.ID }, next)
+	return arm.Page(r, out, v1.Job.ResourceID, next)
 }
 
 func (p *Provider) getCrossRegionJob(ctx context.Context, r *arm.Request) (*arm.Response, error) {

@@ -16,38 +16,11 @@ const typeDeletedInstance = typeVault + "/deletedBackupInstances"
 func (p *Provider) deletedInstances() arm.Type {
 	return arm.Type{
 		Name: typeDeletedInstance, Path: vaultPath + "/deletedBackupInstances/{deletedInstance}", MinVersion: minBackupVersion,
-		Get:     p.getDeletedInstance,
-		Lists:   []arm.List{{Path: vaultPath + "/deletedBackupInstances", Handler: p.listDeletedInstances}},
+		Get: get(p.Store, inventory.Deleted.Get, alone(deletedInstanceTo)),
+		Lists: []arm.List{{Path: vaultPath + "/deletedBackupInstances",
+			Handler: list(p.Store, exists(inventory.Vaults.Get), inventory.Deleted.Page, alone(deletedInstanceTo))}},
 		Actions: []arm.Action{{Name: "undelete", Handler: p.undeleteInstance}},
 	}
-}
-
-func (p *Provider) getDeletedInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var d *backup.DeletedInstance
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		d, err = inventory.Deleted.Get(tx, r.ID.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(deletedInstanceTo(d)), nil
-}
-
-func (p *Provider) listDeletedInstances(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.DeletedInstance
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
-			return err
-		}
-		list, next, err = inventory.Deleted.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(list, deletedInstanceTo), func(d v1.DeletedInstance) string { return d.ID }, next)
 }
 
 // undeleteInstance takes a deletion back: the instance is there again with its

@@ -21,17 +21,10 @@ var pollExtension = arm.Poll{Status: extensionPath + "/operations/{operation}"}
 func (p *Provider) extensions() arm.Type {
 	return arm.Type{
 		Name: typeExtension, Path: extensionPath,
-		Get: p.getExtension, Put: p.putExtension, Patch: p.patchExtension, Delete: p.deleteExtension,
-		Lists: []arm.List{{Path: clusterPath + "/providers/" + typeExtension, Handler: p.listExtensions}},
+		Get: get(p.Store, inventory.Extensions.Get, alone(p.extensionTo)), Put: p.putExtension, Patch: p.patchExtension, Delete: p.deleteExtension,
+		Lists: []arm.List{{Path: clusterPath + "/providers/" + typeExtension,
+			Handler: list(p.Store, exists(inventory.Clusters.Get), inventory.Extensions.Page, alone(p.extensionTo))}},
 	}
-}
-
-func (p *Provider) getExtension(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	e, err := p.readExtension(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(p.extensionTo(e)).WithETag(e.ETag), nil
 }
 
 func (p *Provider) readExtension(ctx context.Context, r *arm.Request) (e *backup.Extension, err error) {
@@ -40,22 +33,6 @@ func (p *Provider) readExtension(ctx context.Context, r *arm.Request) (e *backup
 		return err
 	})
 	return e, err
-}
-
-func (p *Provider) listExtensions(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.Extension
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Clusters.Get(tx, r.ID.String()); err != nil {
-			return err
-		}
-		list, next, err = inventory.Extensions.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(list, p.extensionTo), func(e v1.Extension) string { return e.ID }, next)
 }
 
 func (p *Provider) putExtension(ctx context.Context, r *arm.Request) (*arm.Response, error) {

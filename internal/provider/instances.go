@@ -31,7 +31,7 @@ var (
 func (p *Provider) instances() arm.Type {
 	return arm.Type{
 		Name: typeInstance, Path: instancePath, MinVersion: minBackupVersion,
-		Get: p.getInstance, Put: p.putInstance, Delete: p.deleteInstance,
+		Get: get(p.Store, instanceHereOrThere, p.instanceWithAll), Put: p.putInstance, Delete: p.deleteInstance,
 		Lists: []arm.List{
 			{Path: vaultPath + "/backupInstances", Handler: p.listInstances},
 			{Path: "{scope}" + backupNamespace + "backupInstances", Handler: p.listInstancesOf},
@@ -51,28 +51,15 @@ func (p *Provider) instances() arm.Type {
 	}
 }
 
-func (p *Provider) getInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var out v1.Instance
-	var etag string
-	err := p.Store.View(ctx, func(tx catalog.Tx) error {
-		instance, err := instanceHereOrThere(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		out, etag = instanceTo(instance), instance.ETag
-		if out.Properties.HoldfastSchedule, err = p.scheduleTo(tx, instance.ID); err != nil {
-			return err
-		}
-		out.Properties.HoldfastReplication, err = p.replicationTo(tx, instance.ID)
-		return err
-	})
-	if err != nil {
-		return nil, err
+// instanceWithAll shows an instance with its next backup and its replicas.
+func (p *Provider) instanceWithAll(tx catalog.Tx, i *backup.Instance) (out v1.Instance, err error) {
+	out = instanceTo(i)
+	if out.Properties.HoldfastSchedule, err = p.scheduleTo(tx, i.ID); err != nil {
+		return out, err
 	}
-	return arm.OK(out).WithETag(etag), nil
+	out.Properties.HoldfastReplication, err = p.replicationTo(tx, i.ID)
+	return out, err
 }
-
-func instanceID(i v1.Instance) string { return i.ID }
 
 func (p *Provider) listInstances(ctx context.Context, r *arm.Request) (*arm.Response, error) {
 	var out []v1.Instance
@@ -104,7 +91,7 @@ func (p *Provider) listInstances(ctx context.Context, r *arm.Request) (*arm.Resp
 	if err != nil {
 		return nil, err
 	}
-	return arm.Page(r, out, instanceID, next)
+	return arm.Page(r, out, v1.Instance.ResourceID, next)
 }
 
 // listInstancesOf lists the instances that protect one cluster, whatever the
@@ -119,7 +106,7 @@ func (p *Provider) listInstancesOf(ctx context.Context, r *arm.Request) (*arm.Re
 	if err != nil {
 		return nil, err
 	}
-	return arm.Page(r, show(list, instanceTo), instanceID, next)
+	return arm.Page(r, show(list, instanceTo), v1.Instance.ResourceID, next)
 }
 
 func (p *Provider) putInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {

@@ -65,7 +65,7 @@ func (p *Provider) listJobs(ctx context.Context, r *arm.Request) (*arm.Response,
 	if err != nil {
 		return nil, err
 	}
-	return arm.Page(r, out, func(j v1.Job) string { return j.ID }, next)
+	return arm.Page(r, out, v1.Job.ResourceID, next)
 }
 
 // jobTo shows a job.

@@ -18,46 +18,10 @@ const (
 func (p *Provider) policies() arm.Type {
 	return arm.Type{
 		Name: typePolicy, Path: policyPath, MinVersion: minBackupVersion,
-		Get: p.getPolicy, Put: p.putPolicy, Delete: p.deletePolicy,
-		Lists: []arm.List{{Path: vaultPath + "/backupPolicies", Handler: p.listPolicies}},
+		Get: get(p.Store, inventory.Policies.Get, alone(policyTo)), Put: p.putPolicy, Delete: p.deletePolicy,
+		Lists: []arm.List{{Path: vaultPath + "/backupPolicies",
+			Handler: list(p.Store, exists(inventory.Vaults.Get), inventory.Policies.Page, alone(policyTo))}},
 	}
-}
-
-func (p *Provider) getPolicy(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var policy *backup.Policy
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		policy, err = inventory.Policies.Get(tx, r.ID.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(policyTo(policy)).WithETag(policy.ETag), nil
-}
-
-func (p *Provider) listPolicies(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var policies []backup.Policy
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
-			return err
-		}
-		policies, next, err = inventory.Policies.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(policies, policyTo), func(o v1.Policy) string { return o.ID }, next)
-}
-
-// show converts a list of documents.
-func show[T, W any](list []T, to func(*T) W) []W {
-	out := make([]W, len(list))
-	for i := range list {
-		out[i] = to(&list[i])
-	}
-	return out
 }
 
 func (p *Provider) putPolicy(ctx context.Context, r *arm.Request) (*arm.Response, error) {

@@ -80,7 +80,7 @@ func (p *Provider) pagePoints(ctx context.Context, r *arm.Request, in points, of
 			out = append(out, recoveryPointTo(&found[i]))
 		}
 	}
-	return arm.Page(r, out, func(o v1.RecoveryPoint) string { return o.ID }, next)
+	return arm.Page(r, out, v1.RecoveryPoint.ResourceID, next)
 }
 
 // recoveryPointTo shows a recovery point.

@@ -74,7 +74,7 @@ func (p *Platform) listGroups(ctx context.Context, r *arm.Request) (*arm.Respons
 	if err != nil {
 		return nil, err
 	}
-	return arm.Page(r, shown, func(g v1.ResourceGroup) string { return g.ID }, next)
+	return arm.Page(r, shown, v1.ResourceGroup.ResourceID, next)
 }
 
 var groupNameForm = regexp.MustCompile(`^[\p{L}\p{N}_.()-]{1,90}$`)
@@ -222,7 +222,7 @@ func (p *Platform) listGroupResources(ctx context.Context, r *arm.Request) (*arm
 	for i := range held {
 		shown[i] = envelope(&held[i])
 	}
-	return arm.PageOf(r, shown, func(res v1.Resource) string { return res.ID })
+	return arm.PageOf(r, shown, v1.Resource.ResourceID)
 }
 
 func groupTo(g inventory.ResourceGroup) v1.ResourceGroup {

@@ -17,39 +17,15 @@ const (
 )
 
 func (p *Provider) storageAccounts() arm.Type {
+	all := list(p.Store, nil, inventory.Accounts.Page, alone(accountTo))
 	return arm.Type{
 		Name: typeAccount, Path: accountPath,
-		Get: p.getAccount, Put: p.putAccount, Delete: p.deleteAccount,
+		Get: get(p.Store, inventory.Accounts.Get, alone(accountTo)), Put: p.putAccount, Delete: p.deleteAccount,
 		Lists: []arm.List{
-			{Path: subscriptionPath + "/providers/" + typeAccount, Handler: p.listAccounts},
-			{Path: groupPath + "/providers/" + typeAccount, Handler: p.listAccounts},
+			{Path: subscriptionPath + "/providers/" + typeAccount, Handler: all},
+			{Path: groupPath + "/providers/" + typeAccount, Handler: all},
 		},
 	}
-}
-
-func (p *Provider) getAccount(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var a *backup.StorageAccount
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		a, err = inventory.Accounts.Get(tx, r.ID.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(accountTo(a)).WithETag(a.ETag), nil
-}
-
-func (p *Provider) listAccounts(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.StorageAccount
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		list, next, err = inventory.Accounts.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(list, accountTo), func(a v1.StorageAccount) string { return a.ID }, next)
 }
 
 func (p *Provider) putAccount(ctx context.Context, r *arm.Request) (*arm.Response, error) {

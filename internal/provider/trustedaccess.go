@@ -20,37 +20,10 @@ const (
 func (p *Provider) trustedAccessBindings() arm.Type {
 	return arm.Type{
 		Name: typeBinding, Path: bindingPath,
-		Get: p.getBinding, Put: p.putBinding, Delete: p.deleteBinding,
-		Lists: []arm.List{{Path: clusterPath + "/trustedAccessRoleBindings", Handler: p.listBindings}},
+		Get: get(p.Store, inventory.Bindings.Get, alone(bindingTo)), Put: p.putBinding, Delete: p.deleteBinding,
+		Lists: []arm.List{{Path: clusterPath + "/trustedAccessRoleBindings",
+			Handler: list(p.Store, exists(inventory.Clusters.Get), inventory.Bindings.Page, alone(bindingTo))}},
 	}
-}
-
-func (p *Provider) getBinding(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var b *backup.TrustedAccessBinding
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		b, err = inventory.Bindings.Get(tx, r.ID.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(bindingTo(b)).WithETag(b.ETag), nil
-}
-
-func (p *Provider) listBindings(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.TrustedAccessBinding
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Clusters.Get(tx, r.ID.String()); err != nil {
-			return err
-		}
-		list, next, err = inventory.Bindings.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(list, bindingTo), func(b v1.TrustedAccessBinding) string { return b.ID }, next)
 }
 
 func (p *Provider) putBinding(ctx context.Context, r *arm.Request) (*arm.Response, error) {

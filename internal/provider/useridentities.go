@@ -13,39 +13,15 @@ import (
 const typeUserIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 func (p *Provider) userIdentities() arm.Type {
+	all := list(p.Store, nil, inventory.UserIdentities.Page, alone(p.userIdentityTo))
 	return arm.Type{
 		Name: typeUserIdentity, Path: groupPath + "/providers/" + typeUserIdentity + "/{identity}",
-		Get: p.getUserIdentity, Put: p.putUserIdentity, Delete: p.deleteUserIdentity,
+		Get: get(p.Store, inventory.UserIdentities.Get, alone(p.userIdentityTo)), Put: p.putUserIdentity, Delete: p.deleteUserIdentity,
 		Lists: []arm.List{
-			{Path: subscriptionPath + "/providers/" + typeUserIdentity, Handler: p.listUserIdentities},
-			{Path: groupPath + "/providers/" + typeUserIdentity, Handler: p.listUserIdentities},
+			{Path: subscriptionPath + "/providers/" + typeUserIdentity, Handler: all},
+			{Path: groupPath + "/providers/" + typeUserIdentity, Handler: all},
 		},
 	}
-}
-
-func (p *Provider) getUserIdentity(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var u *backup.UserIdentity
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		u, err = inventory.UserIdentities.Get(tx, r.ID.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(p.userIdentityTo(u)).WithETag(u.ETag), nil
-}
-
-func (p *Provider) listUserIdentities(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var list []backup.UserIdentity
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		list, next, err = inventory.UserIdentities.Page(tx, r.ID.String(), r.After(), r.Limit())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, show(list, p.userIdentityTo), func(u v1.UserAssignedIdentity) string { return u.ID }, next)
 }
 
 func (p *Provider) putUserIdentity(ctx context.Context, r *arm.Request) (*arm.Response, error) {

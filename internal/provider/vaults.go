@@ -25,12 +25,13 @@ var pollVault = arm.Poll{
 }
 
 func (p *Provider) vaults() arm.Type {
+	all := list(p.Store, nil, inventory.Vaults.Page, p.vaultTo)
 	return arm.Type{
 		Name: typeVault, Path: vaultPath, MinVersion: minBackupVersion,
-		Get: p.getVault, Put: p.putVault, Patch: p.patchVault, Delete: p.deleteVault,
+		Get: get(p.Store, vaultHereOrThere, p.vaultTo), Put: p.putVault, Patch: p.patchVault, Delete: p.deleteVault,
 		Lists: []arm.List{
-			{Path: subscriptionPath + backupNamespace + "backupVaults", Handler: p.listVaults},
-			{Path: groupPath + backupNamespace + "backupVaults", Handler: p.listVaults},
+			{Path: subscriptionPath + backupNamespace + "backupVaults", Handler: all},
+			{Path: groupPath + backupNamespace + "backupVaults", Handler: all},
 		},
 		Actions: p.upkeepActions(),
 	}
@@ -38,43 +39,6 @@ func (p *Provider) vaults() arm.Type {
 
 // minBackupVersion is the oldest api-version of Microsoft.DataProtection.
 const minBackupVersion = "2022-12-01"
-
-func (p *Provider) getVault(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var out v1.Vault
-	var etag string
-	err := p.Store.View(ctx, func(tx catalog.Tx) error {
-		v, err := vaultHereOrThere(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		etag = v.ETag
-		out, err = p.vaultTo(tx, v)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(out).WithETag(etag), nil
-}
-
-func (p *Provider) listVaults(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var out []v1.Vault
-	var next string
-	err := p.Store.View(ctx, func(tx catalog.Tx) error {
-		vaults, after, err := inventory.Vaults.Page(tx, r.ID.String(), r.After(), r.Limit())
-		next = after
-		for i := range vaults {
-			v, convErr := p.vaultTo(tx, &vaults[i])
-			err = errors.Join(err, convErr)
-			out = append(out, v)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.Page(r, out, func(v v1.Vault) string { return v.ID }, next)
-}
 
 func (p *Provider) putVault(ctx context.Context, r *arm.Request) (*arm.Response, error) {
 	var in v1.Vault
