@@ -15,12 +15,29 @@ type Care struct {
 	// Containers are the storage containers that the instance's operational
 	// repository lies in, or lay in once.
 	Containers []string `json:"containers,omitempty"`
-	Collect    Round    `json:"collect,omitzero"` // garbage, in the vault
-	Verify     Round    `json:"verify,omitzero"`  // of the vault
+	// Condition is that of the repository in the vault. Its due times are those of
+	// the replica too.
+	Condition
+	Replica Condition `json:"replica,omitzero"` // in the paired region
+}
+
+// Condition is what is known of one repository.
+type Condition struct {
+	Collect Round `json:"collect,omitzero"` // garbage
+	Verify  Round `json:"verify,omitzero"`
 	// Damaged are the recovery points that the last verification found damaged, and
 	// Findings counts all it found.
 	Damaged  []string `json:"damaged,omitempty"`
 	Findings int      `json:"findings,omitempty"`
+}
+
+// At is the condition of the repository in the vault, or of its replica when a
+// region is named.
+func (c *Care) At(region string) *Condition {
+	if region == "" {
+		return &c.Condition
+	}
+	return &c.Replica
 }
 
 // Round is something that is done to a repository again and again.
@@ -77,12 +94,15 @@ func ParseVerifyData(text string) (VerifyData, *Problem) {
 	return "", Invalid("data", "%q is not none, sample or all", text)
 }
 
-// Upkeep is what a job of kind JobVerify or JobCollect does, to one instance
+// Upkeep is what a job of kind JobVerify or JobCollect does, to one repository
 // after the other: each is a task of the job.
 type Upkeep struct {
-	Instances []string   `json:"instances"` // ids, one for each task
-	Data      VerifyData `json:"data,omitempty"`
-	DryRun    bool       `json:"dryRun,omitempty"` // of a collection: only tell what would be done
+	Instances []string `json:"instances"` // ids, one for each task
+	// Regions name, for each task, the region whose replica is meant; empty for the
+	// repository in the vault. It may be shorter than Instances.
+	Regions []string   `json:"regions,omitempty"`
+	Data    VerifyData `json:"data,omitempty"`
+	DryRun  bool       `json:"dryRun,omitempty"` // of a collection: only tell what would be done
 	// TroubleSince is when the store began to fail at the present task.
 	TroubleSince time.Time `json:"troubleSince,omitzero"`
 	Points       int       `json:"points,omitempty"`    // verified so far
@@ -93,11 +113,38 @@ type Upkeep struct {
 	Untold       int       `json:"untold,omitempty"` // warnings beyond those that are kept
 }
 
-// NewUpkeep returns the tasks of a job over instances.
+// Add adds the repository of an instance in the vault, and the one in a region
+// that it is replicated into, when that is not empty.
+func (u *Upkeep) Add(instanceID, region string) {
+	u.Instances, u.Regions = append(u.Instances, instanceID), append(u.Regions, "")
+	if region != "" {
+		u.Instances, u.Regions = append(u.Instances, instanceID), append(u.Regions, region)
+	}
+}
+
+// Region is where the repository of the nth task lies; empty for the vault.
+func (u *Upkeep) Region(n int) string {
+	if n < len(u.Regions) {
+		return u.Regions[n]
+	}
+	return ""
+}
+
+// Name is what people call the repository of the nth task: the name of its
+// instance, and where it is when that is not the vault.
+func (u *Upkeep) Name(n int) string {
+	name := lastSegment(u.Instances[n])
+	if region := u.Region(n); region != "" {
+		name += " in " + region
+	}
+	return name
+}
+
+// NewUpkeep returns the tasks of a job over repositories.
 func NewUpkeep(u Upkeep) (*Upkeep, []Task) {
 	tasks := make([]Task, len(u.Instances))
-	for i, id := range u.Instances {
-		tasks[i] = Task{Name: lastSegment(id), Status: JobInProgress}
+	for i := range u.Instances {
+		tasks[i] = Task{Name: u.Name(i), Status: JobInProgress}
 	}
 	return &u, tasks
 }
@@ -163,7 +210,7 @@ func (j *Job) UpkeepProblem() *Problem {
 	case failed == 0:
 		return nil
 	case j.Upkeep.Damaged > 0:
-		return NewProblem(CodeVaultDamaged, j.ID, "%d recovery points of %d backup instances cannot be restored completely from the vault", j.Upkeep.Damaged, failed)
+		return NewProblem(CodeVaultDamaged, j.ID, "%d recovery points in %d repositories cannot be restored completely", j.Upkeep.Damaged, failed)
 	}
 	if len(j.Warnings) > 0 {
 		return &j.Warnings[0].Problem
@@ -178,7 +225,7 @@ func (j *Job) TellRest() {
 	}
 }
 
-// CareSum is how the repositories of a vault are together.
+// CareSum is how repositories are together.
 type CareSum struct {
 	Damaged   int // recovery points
 	Findings  int
@@ -187,9 +234,9 @@ type CareSum struct {
 	Collected time.Time
 }
 
-// SumCare adds up what is known of instances. One of which nothing was started
-// yet has nothing in the vault, and does not count.
-func SumCare(all []Care) CareSum {
+// SumCare adds up what is known of repositories. One of which nothing was started
+// yet is none, and does not count.
+func SumCare(all []Condition) CareSum {
 	var s CareSum
 	first := true
 	for _, c := range all {

@@ -80,16 +80,16 @@ func TestUpkeepHasATaskForEachInstance(t *testing.T) {
 
 func TestSumCareTellsWhoWaitsLongest(t *testing.T) {
 	at := func(hour int) time.Time { return time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC) }
-	all := []Care{
+	all := []Condition{
 		{Collect: Round{Ended: at(3)}, Verify: Round{Ended: at(2)}, Damaged: []string{"a", "b"}, Findings: 5},
-		{Containers: []string{"only an operational repository"}},
+		{}, // only an operational repository
 		{Collect: Round{Ended: at(1)}, Verify: Round{Ended: at(4), Problem: &Problem{}}, Findings: 1},
 	}
 	want := CareSum{Damaged: 2, Findings: 6, Failing: 1, Verified: at(2), Collected: at(1)}
 	if got := SumCare(all); got != want {
 		t.Errorf("%+v", got)
 	}
-	all = append(all, Care{Verify: Round{Due: at(5)}})
+	all = append(all, Condition{Verify: Round{Due: at(5)}})
 	if got := SumCare(all); !got.Verified.IsZero() || !got.Collected.IsZero() {
 		t.Errorf("one was never looked at: %+v", got)
 	}

@@ -8,6 +8,16 @@ import (
 // replicaPage is how many replicas are read at a time; the newest come first.
 const replicaPage = 20
 
+// ReplicaRegion is the region that an instance is replicated into, as its newest
+// replica has it; empty when there is none.
+func ReplicaRegion(tx catalog.Tx, instanceID string) (string, error) {
+	newest, _, err := Replicas.Page(tx, instanceID, "", 1)
+	if err != nil || len(newest) == 0 {
+		return "", err
+	}
+	return newest[0].Region, nil
+}
+
 // ReplicationOf says how far the recovery points of an instance are replicated; ok
 // is false when none is to be. It reads those that are on their way and the newest
 // that is there: work that does not grow with what is kept.

@@ -74,7 +74,8 @@ func (p *Provider) startUpkeep(ctx context.Context, r *arm.Request, kind backup.
 	return resp, err
 }
 
-// upkeepJob is a job with a task for each instance it is about.
+// upkeepJob is a job with a task for each repository it is about: of an instance, and
+// of its replica. Instances that were deleted and can be taken back have theirs too.
 func (p *Provider) upkeepJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault, name string, what backup.Upkeep) (*backup.Job, error) {
 	now := p.Clock.Now()
 	job := &backup.Job{
@@ -82,15 +83,17 @@ func (p *Provider) upkeepJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault,
 		Status: backup.JobInProgress, Started: now, UserTriggered: true, ActivityID: newGUID(), StartedBy: r.Principal.ObjectID,
 	}
 	if name == "" {
-		all, err := inventory.Instances.Below(tx, vault.ID)
+		all, err := instancesOf(tx, vault.ID)
 		if err != nil {
 			return nil, err
 		}
-		for i := range all {
-			what.Instances = append(what.Instances, all[i].ID)
+		for _, id := range all {
+			if err := addRepositories(tx, &what, id); err != nil {
+				return nil, err
+			}
 		}
 	} else {
-		i, err := existing(inventory.Instances.Get(tx, vault.ID+"/backupInstances/"+name))
+		i, err := instanceOrDeleted(tx, vault.ID+"/backupInstances/"+name)
 		if err != nil {
 			return nil, err
 		}
@@ -98,10 +101,50 @@ func (p *Provider) upkeepJob(tx catalog.Tx, r *arm.Request, vault *backup.Vault,
 			return nil, missing("backupInstanceName", "backup instance", name)
 		}
 		job.InstanceID, job.InstanceName, job.Datasource, job.PolicyID = i.ID, i.FriendlyName, i.Datasource, i.PolicyID
-		what.Instances = []string{i.ID}
+		if err := addRepositories(tx, &what, i.ID); err != nil {
+			return nil, err
+		}
 	}
 	job.Upkeep, job.Tasks = backup.NewUpkeep(what)
 	return job, nil
+}
+
+// instancesOf lists the ids of all instances of a vault, of the deleted ones last.
+func instancesOf(tx catalog.Tx, vaultID string) (ids []string, err error) {
+	all, err := inventory.Instances.Below(tx, vaultID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		ids = append(ids, all[i].ID)
+	}
+	deleted, err := inventory.Deleted.Below(tx, vaultID)
+	for i := range deleted {
+		ids = append(ids, deleted[i].Instance.ID)
+	}
+	return ids, err
+}
+
+// instanceOrDeleted reads an instance, or what is left of a deleted one; nil when there
+// is neither.
+func instanceOrDeleted(tx catalog.Tx, id string) (*backup.Instance, error) {
+	i, err := existing(inventory.Instances.Get(tx, id))
+	if err != nil || i != nil {
+		return i, err
+	}
+	d, err := existing(inventory.Deleted.Get(tx, backup.DeletedID(id)))
+	if err != nil || d == nil {
+		return nil, err
+	}
+	return &d.Instance, nil
+}
+
+func addRepositories(tx catalog.Tx, to *backup.Upkeep, instanceID string) error {
+	region, err := inventory.ReplicaRegion(tx, instanceID)
+	if err == nil {
+		to.Add(instanceID, region)
+	}
+	return err
 }
 
 // inVault keeps the jobs of a vault: those over whole vaults have no instance.

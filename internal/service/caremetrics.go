@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	careLabels  = []string{"vault"}
+	// region is empty for the vault itself, and else where its replicas are.
+	careLabels  = []string{"vault", "region"}
 	careDamaged = prometheus.NewDesc("holdfast_vault_damaged_recovery_points",
 		"Recovery points of a vault that the last verification found damaged: anything but 0 needs somebody.", careLabels, nil)
 	careFindings = prometheus.NewDesc("holdfast_vault_findings",
@@ -25,21 +26,34 @@ var (
 )
 
 // careMetrics shows how the repositories in the vaults are.
-func careMetrics(store catalog.Store, log *slog.Logger) *vaultMetrics {
+func careMetrics(store catalog.Store, regions backup.Regions, log *slog.Logger) *vaultMetrics {
 	return &vaultMetrics{store: store, log: log, what: "the state of the vaults",
 		descs: []*prometheus.Desc{careDamaged, careFindings, careVerified, careCollected, careFailing},
 		show: func(tx catalog.Tx, vault *backup.Vault, out chan<- prometheus.Metric) error {
 			known, err := inventory.Cares.Below(tx, vault.ID)
 			if err == nil {
-				showCare(backup.SumCare(known), vault.ID, out)
+				showCares(known, vault.ID, vault.ReplicaRegion(regions), out)
 			}
 			return err
 		}}
 }
 
-func showCare(s backup.CareSum, vault string, out chan<- prometheus.Metric) {
+// showCares shows the repositories of a vault and, where it is replicated, its
+// replicas.
+func showCares(known []backup.Care, vault, region string, out chan<- prometheus.Metric) {
+	var here, there []backup.Condition
+	for _, c := range known {
+		here, there = append(here, c.Condition), append(there, c.Replica)
+	}
+	showCare(backup.SumCare(here), vault, "", out)
+	if region != "" {
+		showCare(backup.SumCare(there), vault, region, out)
+	}
+}
+
+func showCare(s backup.CareSum, vault, region string, out chan<- prometheus.Metric) {
 	put := func(desc *prometheus.Desc, value float64) {
-		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, vault)
+		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, vault, region)
 	}
 	put(careDamaged, float64(s.Damaged))
 	put(careFindings, float64(s.Findings))

@@ -51,10 +51,15 @@ func (w *Workflow) care(ctx context.Context, _ json.RawMessage) (jobs.Result, er
 	if w.Care.CollectEvery <= 0 && w.Care.VerifyEvery <= 0 {
 		return jobs.Done(), nil // until the service starts again, with other flags
 	}
-	due, err := w.dueForCare(ctx)
+	due, err := dueForCare(ctx, w, inventory.Instances, func(i *backup.Instance) string { return i.ID })
 	if err != nil {
 		return jobs.Result{}, err
 	}
+	deleted, err := dueForCare(ctx, w, inventory.Deleted, func(d *backup.DeletedInstance) string { return d.Instance.ID })
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	due = append(due, deleted...)
 	for _, id := range due {
 		err := w.Store.Update(ctx, func(tx catalog.Tx) error {
 			return (&turn{tx: tx, now: w.Clock.Now()}).startCare(id, w.Care)
@@ -69,27 +74,47 @@ func (w *Workflow) care(ctx context.Context, _ json.RawMessage) (jobs.Result, er
 	return jobs.Again(careLook), nil
 }
 
-// dueForCare lists the instances for which something may be due.
-func (w *Workflow) dueForCare(ctx context.Context) (due []string, err error) {
+// dueForCare lists the instances of a collection for which something may be due.
+func dueForCare[T any, P interface {
+	*T
+	Base() *backup.Meta
+}](ctx context.Context, w *Workflow, in inventory.Collection[T, P], idOf func(P) string) (due []string, err error) {
 	for after, more := "", true; more && err == nil; more = after != "" {
 		err = w.Store.View(ctx, func(tx catalog.Tx) error {
-			var page []backup.Instance
-			if page, after, err = inventory.Instances.Page(tx, "", after, carePage); err != nil {
+			var page []T
+			if page, after, err = in.Page(tx, "", after, carePage); err != nil {
 				return err
 			}
 			for i := range page {
-				known, err := inventory.CareOf(tx, page[i].ID)
+				known, err := inventory.CareOf(tx, idOf(&page[i]))
 				if err != nil {
 					return err
 				}
 				if w.Care.collects(known, w.Clock.Now()) || w.Care.verifies(known, w.Clock.Now()) {
-					due = append(due, page[i].ID)
+					due = append(due, known.ID)
 				}
 			}
 			return nil
 		})
 	}
 	return due, err
+}
+
+// kept reads an instance that has something in the vault, also one that was deleted
+// and can be taken back. catalog.ErrNotFound when it is gone, or is going for good.
+func kept(tx catalog.Tx, id string) (*backup.Instance, error) {
+	instance, err := inventory.Instances.Get(tx, id)
+	if !errors.Is(err, catalog.ErrNotFound) {
+		return instance, err
+	}
+	d, err := inventory.Deleted.Get(tx, backup.DeletedID(id))
+	if err != nil {
+		return nil, err
+	}
+	if d.State == backup.StateDeleting {
+		return nil, fmt.Errorf("deleted instance %s is being purged: %w", d.ID, catalog.ErrNotFound)
+	}
+	return &d.Instance, nil
 }
 
 // collectDue and verifyDue are the last due times, by which the two do not fall
@@ -114,7 +139,7 @@ func (c Care) verifies(known *backup.Care, now time.Time) bool {
 // time starts something once, whoever looks. The first due time of a repository
 // is passed over: it is new, or so is the schedule.
 func (t *turn) startCare(id string, c Care) error {
-	instance, err := inventory.Instances.Get(t.tx, id)
+	instance, err := kept(t.tx, id)
 	if err != nil || instance.State == backup.StateDeleting {
 		return gone(err)
 	}
@@ -125,16 +150,22 @@ func (t *turn) startCare(id string, c Care) error {
 	if err != nil {
 		return err
 	}
+	region, err := inventory.ReplicaRegion(t.tx, id)
+	if err != nil {
+		return err
+	}
 	if c.collects(known, t.now) {
 		due, first := c.collectDue(id, t.now), known.Collect.Due.IsZero()
 		if known.Collect.Due = due; !first {
-			err = t.startCollect(instance, t.notBefore(id, due, c.CollectEvery))
+			err = t.startCollect(instance, region, t.notBefore(id, due, c.CollectEvery))
 		}
 	}
 	if err == nil && c.verifies(known, t.now) {
 		due, first := c.verifyDue(id, t.now), known.Verify.Due.IsZero()
 		if known.Verify.Due = due; !first {
-			err = t.startVerify(instance, due, t.notBefore(id, due, c.VerifyEvery), c.VerifyData)
+			what := backup.Upkeep{Data: c.VerifyData}
+			what.Add(id, region)
+			err = t.startVerify(instance, due, t.notBefore(id, due, c.VerifyEvery), what)
 		}
 	}
 	return errors.Join(err, inventory.Cares.Put(t.tx, known))
@@ -148,24 +179,26 @@ func (t *turn) notBefore(id string, due time.Time, every time.Duration) time.Tim
 	return backup.DueAt(id+" late", every/4, t.now).Add(every / 4)
 }
 
-// startCollect asks for the garbage of an instance's repository to be collected;
-// a collection that waits for its day comes with it.
-func (t *turn) startCollect(instance *backup.Instance, notBefore time.Time) error {
+// startCollect asks for the garbage of an instance's repository to be collected, and
+// of its replica where there is one; a collection that waits for its day comes with
+// it.
+func (t *turn) startCollect(instance *backup.Instance, region string, notBefore time.Time) error {
 	at, err := vaultOf(t.tx, instance)
 	if err != nil {
 		return err
 	}
-	job, err := inventory.JobOf(backup.Work{Kind: backup.WorkCollect, Subject: at.Prefix, Vaulted: at})
-	if err != nil {
-		return err
+	err = t.enqueueCollectAt(at, notBefore)
+	if region != "" && err == nil {
+		there := *at
+		there.Region = region
+		err = t.enqueueCollectAt(&there, notBefore)
 	}
-	job.NotBefore = notBefore
-	return t.tx.Enqueue(job)
+	return err
 }
 
-// startVerify starts a job that verifies an instance's repository, unless one is
+// startVerify starts a job that verifies an instance's repositories, unless one is
 // at it.
-func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, data backup.VerifyData) error {
+func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, what backup.Upkeep) error {
 	all, err := inventory.Jobs.With(t.tx, inventory.LabelInstance, backup.Key(instance.ID))
 	if err != nil || backup.CheckRunning(all, backup.JobVerify) != nil {
 		return err
@@ -180,7 +213,7 @@ func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, 
 		InstanceID: instance.ID, InstanceName: instance.FriendlyName, Datasource: instance.Datasource, PolicyID: instance.PolicyID,
 		Kind: backup.JobVerify, Status: backup.JobInProgress, Started: t.now, ActivityID: guidOf(name),
 	}
-	job.Upkeep, job.Tasks = backup.NewUpkeep(backup.Upkeep{Instances: []string{instance.ID}, Data: data})
+	job.Upkeep, job.Tasks = backup.NewUpkeep(what)
 	if err := inventory.Jobs.Put(t.tx, job); err != nil {
 		return err
 	}
@@ -192,16 +225,16 @@ func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, 
 	return t.tx.Enqueue(work)
 }
 
-// noteCare changes what is known of an instance that is still there.
-func (t *turn) noteCare(instanceID string, change func(*backup.Care)) error {
-	if _, err := inventory.Instances.Get(t.tx, instanceID); err != nil {
+// noteCare changes what is known of a repository whose instance is still there.
+func (t *turn) noteCare(instanceID, region string, change func(*backup.Condition)) error {
+	if _, err := kept(t.tx, instanceID); err != nil {
 		return gone(err)
 	}
 	known, err := inventory.CareOf(t.tx, instanceID)
 	if err != nil {
 		return err
 	}
-	change(known)
+	change(known.At(region))
 	return inventory.Cares.Put(t.tx, known)
 }
 

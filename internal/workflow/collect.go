@@ -32,11 +32,11 @@ func (t *turn) enqueueCollect(instanceID string) error {
 	if err != nil {
 		return err
 	}
-	return t.enqueueCollectAt(at)
+	return t.enqueueCollectAt(at, t.now.Add(collectDelay))
 }
 
 // enqueueCollectAt asks for it in the vault, or in a region's replica of it.
-func (t *turn) enqueueCollectAt(at *backup.VaultedPoint) error {
+func (t *turn) enqueueCollectAt(at *backup.VaultedPoint, notBefore time.Time) error {
 	subject := at.Prefix
 	if at.Region != "" {
 		subject += " in " + at.Region
@@ -45,7 +45,7 @@ func (t *turn) enqueueCollectAt(at *backup.VaultedPoint) error {
 	if err != nil {
 		return err
 	}
-	job.NotBefore = t.now.Add(collectDelay)
+	job.NotBefore = notBefore
 	if err := t.tx.Enqueue(job); err != nil {
 		return fmt.Errorf("enqueue %s of %s: %w", backup.WorkCollect, at.InstanceID, err)
 	}
@@ -115,19 +115,16 @@ func hopeless(err error) bool {
 	return errors.Is(err, repo.ErrDamaged) || errors.Is(err, repo.ErrVersion) || errors.Is(err, repo.ErrWrongKey)
 }
 
-// noteCollected keeps how a collection in the vault itself ended.
+// noteCollected keeps how a collection ended.
 func (w *Workflow) noteCollected(ctx context.Context, at *backup.VaultedPoint, done repo.GCResult, failed error) error {
-	if at.Region != "" {
-		return nil
-	}
 	var problem *backup.Problem
 	if failed != nil {
-		problem = backup.NewProblem(reasonOf(failed), at.InstanceID, "garbage in the vault cannot be collected: %v", failed)
+		problem = backup.NewProblem(reasonOf(failed), at.InstanceID, "garbage in %s cannot be collected: %v", placeName(at), failed)
 	} else if len(done.Damages) > 0 {
 		problem = backup.NewProblem(backup.CodeVaultDataDamaged, at.InstanceID, "%d damages were met when garbage was collected: %v", len(done.Damages), done.Damages[0])
 	}
 	return w.Store.Update(ctx, func(tx catalog.Tx) error {
-		return (&turn{tx: tx, now: w.Clock.Now()}).noteCare(at.InstanceID, func(c *backup.Care) {
+		return (&turn{tx: tx, now: w.Clock.Now()}).noteCare(at.InstanceID, at.Region, func(c *backup.Condition) {
 			if c.Collect.Problem = problem; failed == nil {
 				c.Collect.Ended = w.Clock.Now()
 			}

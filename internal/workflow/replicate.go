@@ -270,6 +270,6 @@ func (w *Workflow) dropReplica(ctx context.Context, in *repo.Repository, r backu
 		if err := gone(inventory.Replicas.Delete(tx, r.ID)); err != nil {
 			return err
 		}
-		return (&turn{tx: tx, now: w.Clock.Now()}).enqueueCollectAt(at)
+		return (&turn{tx: tx, now: w.Clock.Now()}).enqueueCollectAt(at, w.Clock.Now().Add(collectDelay))
 	})
 }

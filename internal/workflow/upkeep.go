@@ -18,8 +18,8 @@ import (
 	"holdfast.dev/holdfast/internal/repo"
 )
 
-// Jobs over repositories in the vault, that people start and watch: one task for
-// each instance, one step for each task. No cluster is needed.
+// Jobs over repositories in the vault and their replicas, that people start and
+// watch: one task for each, one step for each task. No cluster is needed.
 
 const (
 	// upkeepTime is for one repository, all data of which may be read. Cut off, the
@@ -39,6 +39,14 @@ func (w *Workflow) upkeeper() jobs.Handler {
 
 // place names a repository among those of all stores.
 func place(at *backup.VaultedPoint) string { return at.Region + " " + at.Prefix }
+
+// placeName is what people call the place of a repository.
+func placeName(at *backup.VaultedPoint) string {
+	if at.Region == "" {
+		return "the vault"
+	}
+	return "the replica in " + at.Region
+}
 
 // outcome is what became of one task.
 type outcome struct {
@@ -88,12 +96,15 @@ func (w *Workflow) nextUpkeep(ctx context.Context, work backup.Work) (job *backu
 		if !more {
 			return nil
 		}
-		instance, err := inventory.Instances.Get(tx, job.Upkeep.Instances[n])
+		instance, err := kept(tx, job.Upkeep.Instances[n])
 		if err != nil {
 			return gone(err)
 		}
-		at, err = vaultOf(tx, instance)
-		return gone(err)
+		if at, err = vaultOf(tx, instance); err != nil {
+			return gone(err)
+		}
+		at.Region = job.Upkeep.Region(n)
+		return nil
 	})
 	return job, at, err
 }
@@ -109,13 +120,13 @@ func (w *Workflow) carry(ctx context.Context, job *backup.Job, at *backup.Vaulte
 		Share: w.shareOf(job.Upkeep.Data), Seed: seedOf(job), Progress: w.reporter(ctx, job, cancel),
 	})
 	if err != nil {
-		return outcome{trouble: backup.NewProblem(reasonOf(err), at.InstanceID, "the vault of instance %s could not be verified: %s", at.InstanceID, oneLine(err))}
+		return outcome{trouble: backup.NewProblem(reasonOf(err), at.InstanceID, "%s of instance %s could not be verified: %s", placeName(at), at.InstanceID, oneLine(err))}
 	}
 	if len(v.damaged) > 0 {
-		w.Log.Error("verification found damage in the vault", "instance", at.InstanceID, "damagedPoints", v.damaged,
+		w.Log.Error("verification found damage in the vault", "instance", at.InstanceID, "region", at.Region, "damagedPoints", v.damaged,
 			"findings", v.findings(), "first", v.warnings[0].Problem.Error())
 	} else {
-		w.Log.Info("verified the vault", "instance", at.InstanceID, "data", string(job.Upkeep.Data), "points", v.report.Points,
+		w.Log.Info("verified the vault", "instance", at.InstanceID, "region", at.Region, "data", string(job.Upkeep.Data), "points", v.report.Points,
 			"blocks", v.report.Blocks, "bytesRead", v.report.Bytes, "findings", v.findings())
 	}
 	return outcome{verified: &v, warnings: v.warnings, failed: len(v.damaged) > 0}
@@ -188,7 +199,7 @@ func (w *Workflow) carryCollect(ctx context.Context, job *backup.Job, at *backup
 		return outcome{detail: "not collected", warnings: []backup.Warning{{Resource: at.InstanceID,
 			Problem: *backup.NewProblem(backup.CodeVaultBusy, at.InstanceID, "garbage of instance %s was not collected: %s", at.InstanceID, oneLine(err))}}}
 	}
-	problem := backup.NewProblem(reasonOf(err), at.InstanceID, "garbage of instance %s could not be collected: %s", at.InstanceID, oneLine(err))
+	problem := backup.NewProblem(reasonOf(err), at.InstanceID, "garbage of instance %s in %s could not be collected: %s", at.InstanceID, placeName(at), oneLine(err))
 	if hopeless(err) {
 		return outcome{detail: "not collected", failed: true, warnings: []backup.Warning{{Resource: at.InstanceID, Problem: *problem}}}
 	}
@@ -239,13 +250,13 @@ func (t *turn) finishTask(done outcome) (jobs.Result, error) {
 		done.failed, done.warnings = true, []backup.Warning{{Resource: u.Instances[n], Problem: *done.trouble}}
 	}
 	u.TroubleSince = time.Time{}
-	if err := t.noteVerified(u.Instances[n], done); err != nil {
+	if err := t.noteVerified(u.Instances[n], u.Region(n), done); err != nil {
 		return jobs.Result{}, err
 	}
 	job.EndTask(n, t.now, done.failed, done.warnings)
 	job.CountUp(done.count())
 	if done.detail != "" {
-		job.Detail(u.Instances[n], done.detail)
+		job.Detail(u.Name(n), done.detail)
 	}
 	return jobs.Again(0), inventory.Jobs.Put(t.tx, job)
 }
@@ -260,12 +271,12 @@ func (o outcome) count() backup.Upkeep {
 		Findings: o.verified.findings(), Untold: o.verified.untold}
 }
 
-// noteVerified keeps how the last verification of an instance ended.
-func (t *turn) noteVerified(instanceID string, done outcome) error {
+// noteVerified keeps how the last verification of a repository ended.
+func (t *turn) noteVerified(instanceID, region string, done outcome) error {
 	if done.verified == nil && done.trouble == nil {
 		return nil
 	}
-	return t.noteCare(instanceID, func(c *backup.Care) {
+	return t.noteCare(instanceID, region, func(c *backup.Condition) {
 		if c.Verify.Problem = done.trouble; done.verified != nil {
 			c.Verify.Ended, c.Damaged, c.Findings = t.now, done.verified.damaged, done.verified.findings()
 		}

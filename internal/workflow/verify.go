@@ -22,10 +22,9 @@ type verified struct {
 	untold   int // warnings beyond those
 }
 
-// verifyAt verifies a repository in the vault, and that the vault has what the
-// catalog says it has. An error means that it could not be looked at.
+// verifyAt verifies a repository, and that it has what the catalog says it has. An error means that it could not be looked at.
 func (w *Workflow) verifyAt(ctx context.Context, at *backup.VaultedPoint, o repo.VerifyOptions) (verified, error) {
-	before, err := w.vaultedPoints(ctx, at.InstanceID)
+	before, err := w.pointsAt(ctx, at)
 	if err != nil {
 		return verified{}, err
 	}
@@ -61,17 +60,29 @@ func (w *Workflow) unreadable(ctx context.Context, at *backup.VaultedPoint, befo
 	return w.judge(ctx, at, repo.VerifyReport{}, absent)
 }
 
-// vaultedPoints are the recovery points of an instance that the catalog has in
-// the vault, with their roots.
-func (w *Workflow) vaultedPoints(ctx context.Context, instanceID string) (map[string]string, error) {
+// pointsAt are the recovery points that the catalog has in a repository, with their
+// roots: what is in the vault and, of its replica, what was replicated to the end. A
+// replica that outlives its recovery point has no root.
+func (w *Workflow) pointsAt(ctx context.Context, at *backup.VaultedPoint) (map[string]string, error) {
 	roots := map[string]string{}
 	err := w.Store.View(ctx, func(tx catalog.Tx) error {
-		points, err := inventory.RecoveryPoints.Below(tx, instanceID)
+		points, err := inventory.RecoveryPoints.Below(tx, at.InstanceID)
 		for i := range points {
 			if store, vaulted := points[i].Store(backup.TierVault); vaulted {
 				roots[points[i].Name()] = store.Root
 			}
 		}
+		if err != nil || at.Region == "" {
+			return err
+		}
+		replicas, err := inventory.Replicas.Below(tx, at.InstanceID)
+		there := map[string]string{}
+		for i := range replicas {
+			if !replicas[i].Done.IsZero() && replicas[i].Region == at.Region {
+				there[replicas[i].Name()] = roots[replicas[i].Name()]
+			}
+		}
+		roots = there
 		return err
 	})
 	return roots, err
@@ -102,7 +113,7 @@ func compare(ctx context.Context, in *repo.Repository, roots map[string]string) 
 // judge makes warnings of what was found. What the catalog has forgotten
 // meanwhile was deleted, and is no loss.
 func (w *Workflow) judge(ctx context.Context, at *backup.VaultedPoint, report repo.VerifyReport, absent map[string]error) (verified, error) {
-	after, err := w.vaultedPoints(ctx, at.InstanceID)
+	after, err := w.pointsAt(ctx, at)
 	if err != nil {
 		return verified{}, err
 	}
@@ -155,7 +166,7 @@ type affected struct {
 func (v *verified) find(at *backup.VaultedPoint, f repo.Finding) {
 	if len(f.Affected) == 0 {
 		v.warn(backup.Warning{Resource: cmp.Or(f.Object, "index"), Problem: *backup.NewProblem(backup.CodeVaultSpareDamage, at.InstanceID,
-			"an object in the vault is damaged, and everything can be restored without it: %v", f.Err)})
+			"an object in %s is damaged, and everything can be restored without it: %v", placeName(at), f.Err)})
 		return
 	}
 	for _, a := range f.Affected {
@@ -173,7 +184,10 @@ func (v *verified) add(at *backup.VaultedPoint, a affected) {
 	case a.Stream != "":
 		resource, what = resource+" "+a.Stream, "stream "+a.Stream+" of "+what
 	}
-	v.warn(backup.Warning{Resource: resource, Problem: *backup.NewProblem(a.code, id, "%s cannot be restored completely from the vault: %s", what, oneLine(a.why))})
+	if at.Region != "" {
+		resource += " in " + at.Region
+	}
+	v.warn(backup.Warning{Resource: resource, Problem: *backup.NewProblem(a.code, id, "%s cannot be restored completely from %s: %s", what, placeName(at), oneLine(a.why))})
 }
 
 // mostWarnings bounds what a verification tells.

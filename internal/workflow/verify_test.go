@@ -27,7 +27,9 @@ func vaultedWorld(t testing.TB) *world {
 // startUpkeep starts a job over the instance as the doors would.
 func (w *world) startUpkeep(name string, kind backup.JobKind, u backup.Upkeep) *backup.Job {
 	w.t.Helper()
-	u.Instances = []string{instID}
+	if len(u.Instances) == 0 {
+		u.Instances = []string{instID}
+	}
 	job := &backup.Job{Meta: backup.Meta{ID: vaultID + "/backupJobs/" + name}, Kind: kind, Status: backup.JobInProgress,
 		Started: w.clock.Now(), OperationID: "op-" + name}
 	job.Upkeep, job.Tasks = backup.NewUpkeep(u)

@@ -93,11 +93,15 @@ func newWorld(t testing.TB) *world {
 
 // revive starts the workflow anew, as a restarted service would.
 func (w *world) revive() {
-	w.flow = workflow.New(workflow.Config{
+	config := workflow.Config{
 		Store: w.face, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: &agentops.Bell{}, Keys: w.ring,
 		Secrets: w.seal, Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
 		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7}, Care: w.care, Schedule: w.limits,
-	})
+	}
+	if w.flow != nil { // what a test has set of another region stays
+		config.Regions, config.Replicas = w.flow.Regions, w.flow.Replicas
+	}
+	w.flow = workflow.New(config)
 }
 
 type tokens struct{}
