@@ -40,6 +40,9 @@ func (p *Provider) undeleteInstance(ctx context.Context, r *arm.Request) (*arm.R
 		if problem != nil {
 			return refuse(problem)
 		}
+		if err := takeRoom(tx, i.VaultID()); err != nil {
+			return err
+		}
 		stamp(&i.Meta, i.Base(), r, p.Clock.Now())
 		if err := inventory.Deleted.Delete(tx, d.ID); err != nil {
 			return err

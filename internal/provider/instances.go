@@ -193,16 +193,27 @@ func checkInstance(tx catalog.Tx, r *arm.Request, instance, old *backup.Instance
 	return checkNeighbours(tx, instance, old == nil)
 }
 
-// checkNeighbours applies the rules among the instances of one vault.
+// checkNeighbours applies the rules among the instances of one vault. It reads only
+// those that protect the same cluster with the same policy.
 func checkNeighbours(tx catalog.Tx, instance *backup.Instance, created bool) error {
-	neighbours, err := inventory.Instances.Below(tx, instance.VaultID())
-	if err != nil {
+	same := map[string]string{inventory.LabelCluster: backup.Key(instance.Datasource.ID), inventory.LabelPolicy: backup.Key(instance.PolicyID)}
+	neighbours, _, err := inventory.Instances.PageBelow(tx, instance.VaultID(), same, "", 0)
+	if err == nil {
+		err = refuse(instance.CheckAmong(neighbours))
+	}
+	if err != nil || !created {
 		return err
 	}
-	if created && len(neighbours) >= backup.MaxInstancesPerVault {
-		return refuse(backup.NewProblem(backup.CodeTooManyInstances, instance.VaultID(), "the vault has %d backup instances", len(neighbours)))
+	return takeRoom(tx, instance.VaultID())
+}
+
+// takeRoom refuses one instance more than a vault may have.
+func takeRoom(tx catalog.Tx, vaultID string) error {
+	ok, err := inventory.TakeRoom(tx, vaultID, backup.MaxInstancesPerVault)
+	if err == nil && !ok {
+		err = refuse(backup.NewProblem(backup.CodeTooManyInstances, vaultID, "the vault has %d backup instances", backup.MaxInstancesPerVault))
 	}
-	return refuse(instance.CheckAmong(neighbours))
+	return err
 }
 
 // checkReferences makes sure that what the instance names exists.
