@@ -11,6 +11,18 @@ type PolicyProperties struct {
 	ObjectType      string       `json:"objectType"` // BackupPolicy
 	DatasourceTypes []string     `json:"datasourceTypes"`
 	PolicyRules     []PolicyRule `json:"policyRules"`
+	// HoldfastVaultLimits is an extension: what of a recovery point is copied to the
+	// vault at most. Absent leaves that to the service.
+	HoldfastVaultLimits *VaultLimits `json:"holdfastVaultLimits,omitempty"`
+}
+
+// VaultLimits bound the copying of one recovery point to the vault. A figure that
+// is absent is the profile's or, without one, the service's; 0 is no limit.
+type VaultLimits struct {
+	Profile              string `json:"profile,omitempty"` // Azure or Unlimited
+	MaxVolumeSizeInBytes *int64 `json:"maxVolumeSizeInBytes,omitempty"`
+	MaxVolumes           *int64 `json:"maxVolumes,omitempty"`
+	MaxBytesPerSecond    *int64 `json:"maxBytesPerSecond,omitempty"` // of each volume
 }
 
 // Object types of policy rules and their parts.

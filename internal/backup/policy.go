@@ -11,6 +11,8 @@ type Policy struct {
 	DatasourceTypes []string `json:"datasourceTypes"`
 	// Rules are kept in the order they were sent.
 	Rules []Rule `json:"rules"`
+	// VaultLimits bound what is copied to the vault; nil leaves that to the service.
+	VaultLimits *VaultLimits `json:"vaultLimits,omitempty"`
 }
 
 // Rule is one rule of a policy: Backup or Retention is set.
@@ -134,7 +136,8 @@ func (p Policy) UsesVaultTier() bool {
 
 // SameRules says whether two policies do the same.
 func (p *Policy) SameRules(other *Policy) bool {
-	return reflect.DeepEqual(p.DatasourceTypes, other.DatasourceTypes) && reflect.DeepEqual(p.Rules, other.Rules)
+	return reflect.DeepEqual(p.DatasourceTypes, other.DatasourceTypes) && reflect.DeepEqual(p.Rules, other.Rules) &&
+		reflect.DeepEqual(p.VaultLimits, other.VaultLimits)
 }
 
 // Choose resolves the rule and the tag that an on-demand backup names. An

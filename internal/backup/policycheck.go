@@ -26,7 +26,7 @@ func (p Policy) Check() *Problem {
 	if len(p.DatasourceTypes) != 1 || !equalFold(p.DatasourceTypes[0], DatasourceAKS) {
 		return Invalid("properties.datasourceTypes", "datasourceTypes must be exactly [%q]", DatasourceAKS)
 	}
-	for _, check := range []func() *Problem{p.checkRules, p.checkTags, p.checkApart} {
+	for _, check := range []func() *Problem{p.checkRules, p.checkTags, p.checkApart, p.checkVaultLimits} {
 		if problem := check(); problem != nil {
 			return problem
 		}

@@ -174,6 +174,55 @@ func TestPolicyEditing(t *testing.T) {
 	}
 }
 
+// The strategies of az dataprotection enable-backup, as policies that the service
+// takes: preview checks them as it does.
+func TestPolicyStrategies(t *testing.T) {
+	f := newFixture(t)
+	for strategy, want := range map[string]string{"Week": "P7D", "month": "P30D", "DisasterRecovery": "P90D"} {
+		out := f.must("backup-policy", "get-default-policy-template", "--backup-strategy", strategy)
+		if !strings.Contains(out, `"`+want+`"`) || strings.Contains(out, "VaultStore") != (want == "P90D") {
+			t.Errorf("%s: %s", strategy, out)
+		}
+		f.must("backup-policy", "preview", "--policy", out)
+		f.answers["PUT "+vaultPath+"/backupPolicies/p1"], f.requests = `{"name":"p1"}`, nil
+		f.must("backup-policy", "create", "-n", "p1", "--backup-strategy", strategy)
+		var printed map[string]any
+		if err := json.Unmarshal([]byte(out), &printed); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.sent("PUT", vaultPath+"/backupPolicies/p1")["properties"]; fmt.Sprint(got) != fmt.Sprint(printed) {
+			t.Errorf("%s: created %v, printed %v", strategy, got, printed)
+		}
+	}
+	for _, wrong := range []string{"Custom", "Year"} {
+		if code, _, errs := f.run("backup-policy", "get-default-policy-template", "--backup-strategy", wrong); code != console.ExitUsage {
+			t.Errorf("%s: exit %d %s", wrong, code, errs)
+		}
+	}
+}
+
+func TestPolicyVaultLimits(t *testing.T) {
+	f := newFixture(t)
+	policy := f.must("backup-policy", "get-default-policy-template", "--backup-strategy", "DisasterRecovery")
+	policy = f.must("backup-policy", "vault-limits", "set", "--policy", policy, "--profile", "azure", "--max-volume-size", "2Ti", "--max-volumes", "0", "--max-rate", "1000")
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(policy), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(doc["holdfastVaultLimits"]); got != "map[maxBytesPerSecond:1000 maxVolumeSizeInBytes:2.199023255552e+12 maxVolumes:0 profile:azure]" {
+		t.Errorf("limits %s", got)
+	}
+	f.must("backup-policy", "preview", "--policy", policy)
+	if out := f.must("backup-policy", "vault-limits", "remove", "--policy", `{"properties":`+policy+`}`); strings.Contains(out, "Limits") {
+		t.Errorf("still there: %s", out)
+	}
+	for _, wrong := range [][]string{nil, {"--max-volume-size", "big"}, {"--max-volume-size", "-1"}, {"--max-rate", "9999999Pi"}} {
+		if code, _, errs := f.run(append([]string{"backup-policy", "vault-limits", "set", "--policy", policy}, wrong...)...); code != console.ExitUsage {
+			t.Errorf("%v: exit %d %s", wrong, code, errs)
+		}
+	}
+}
+
 func TestErrorsAndExitCodes(t *testing.T) {
 	f := newFixture(t)
 	for name, tc := range map[string]struct {

@@ -30,7 +30,29 @@ func policyFrom(in v1.Policy) (*backup.Policy, error) {
 		}
 		out.Rules = append(out.Rules, r)
 	}
+	out.VaultLimits = vaultLimitsFrom(in.Properties.HoldfastVaultLimits)
 	return out, nil
+}
+
+// vaultLimitsFrom reads limits; a profile may be written in any case.
+func vaultLimitsFrom(in *v1.VaultLimits) *backup.VaultLimits {
+	if in == nil {
+		return nil
+	}
+	out := &backup.VaultLimits{Profile: in.Profile, VolumeBytes: in.MaxVolumeSizeInBytes, Volumes: in.MaxVolumes, BytesPerSecond: in.MaxBytesPerSecond}
+	for _, known := range backup.VaultProfiles() {
+		if strings.EqualFold(known, in.Profile) {
+			out.Profile = known
+		}
+	}
+	return out
+}
+
+func vaultLimitsTo(l *backup.VaultLimits) *v1.VaultLimits {
+	if l == nil {
+		return nil
+	}
+	return &v1.VaultLimits{Profile: l.Profile, MaxVolumeSizeInBytes: l.VolumeBytes, MaxVolumes: l.Volumes, MaxBytesPerSecond: l.BytesPerSecond}
 }
 
 func ruleFrom(in v1.PolicyRule, target string) (backup.Rule, error) {
@@ -179,6 +201,7 @@ func copyFrom(in v1.CopySetting, target string) (backup.Copy, error) {
 func policyTo(p *backup.Policy) v1.Policy {
 	out := v1.Policy{Resource: envelope(&p.Meta), Properties: &v1.PolicyProperties{
 		ObjectType: v1.ObjectBackupPolicy, DatasourceTypes: p.DatasourceTypes, PolicyRules: []v1.PolicyRule{},
+		HoldfastVaultLimits: vaultLimitsTo(p.VaultLimits),
 	}}
 	for _, r := range p.Rules {
 		out.Properties.PolicyRules = append(out.Properties.PolicyRules, ruleTo(r))

@@ -175,7 +175,8 @@ func TestProviderOperations(t *testing.T) {
 // TestPolicyComesBackAsSent is what Terraform's second plan looks at.
 func TestPolicyComesBackAsSent(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"policy.json", "policy-terraform.json", "policy-week.json", "policy-month.json", "policy-disaster-recovery.json", "policy-default-vaulted.json", "policy-everything.json"} {
+	for _, file := range []string{"policy.json", "policy-terraform.json", "policy-week.json", "policy-month.json", "policy-disaster-recovery.json", "policy-default-vaulted.json", "policy-everything.json",
+		"policy-limits.json"} {
 		w := newWorld(t)
 		w.must(201, "PUT", vaultAt, vaultBody)
 		var sent map[string]any

@@ -56,7 +56,7 @@ func (w *Workflow) vault(ctx context.Context, work backup.Work) (jobs.Result, er
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	return w.take(ctx, work, func(t *turn) (jobs.Result, error) { return t.vault(refused, w.VaultLimits) })
+	return w.take(ctx, work, func(t *turn) (jobs.Result, error) { return t.vault(refused, backup.VaultBounds(w.VaultLimits)) })
 }
 
 // prepareVaulting makes the repository in the vault before the cluster is asked
@@ -97,7 +97,7 @@ func vaultName(job *backup.Job) string {
 	return job.ID + " vaulting " + strconv.Itoa(job.Vaulting.Attempt)
 }
 
-func (t *turn) vault(refused *backup.Problem, limits agentv1.VaultLimits) (jobs.Result, error) {
+func (t *turn) vault(refused *backup.Problem, service backup.VaultBounds) (jobs.Result, error) {
 	job, err := inventory.Jobs.Get(t.tx, t.work.Subject)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return jobs.Done(), t.fail(backup.NewProblem(backup.CodeResourceNotFound, t.work.Subject, "job %s does not exist any more", t.work.Subject))
@@ -107,7 +107,7 @@ func (t *turn) vault(refused *backup.Problem, limits agentv1.VaultLimits) (jobs.
 	}
 	o, err := agentops.Get(t.tx, vaultOperation(job))
 	if errors.Is(err, catalog.ErrNotFound) {
-		return t.startVaulting(job, refused, limits)
+		return t.startVaulting(job, refused, service)
 	}
 	if err != nil {
 		return jobs.Result{}, err
@@ -119,7 +119,7 @@ func (t *turn) vault(refused *backup.Problem, limits agentv1.VaultLimits) (jobs.
 }
 
 // startVaulting posts the operation of an attempt.
-func (t *turn) startVaulting(job *backup.Job, refused *backup.Problem, limits agentv1.VaultLimits) (jobs.Result, error) {
+func (t *turn) startVaulting(job *backup.Job, refused *backup.Problem, service backup.VaultBounds) (jobs.Result, error) {
 	if job.CancelRequested {
 		return jobs.Done(), t.cancelVaulting(job)
 	}
@@ -139,7 +139,7 @@ func (t *turn) startVaulting(job *backup.Job, refused *backup.Problem, limits ag
 	case busy:
 		return jobs.Again(lookAgain), t.note(job, agentv1.Progress{Phase: "Waiting for another recovery point to be copied"})
 	}
-	e, err := t.vaultErrand(job, limits)
+	e, err := t.vaultErrand(job, service)
 	if problem, ok := backup.AsProblem(err); ok {
 		return jobs.Done(), t.missVault(job, problem, nil)
 	}
@@ -168,7 +168,7 @@ func (t *turn) othersVaulting(job *backup.Job) (bool, error) {
 }
 
 // vaultErrand is the operation that copies the recovery point of a job.
-func (t *turn) vaultErrand(job *backup.Job, limits agentv1.VaultLimits) (errand, error) {
+func (t *turn) vaultErrand(job *backup.Job, service backup.VaultBounds) (errand, error) {
 	instance, err := inventory.Instances.Get(t.tx, job.InstanceID)
 	if err != nil {
 		return errand{}, err
@@ -193,13 +193,30 @@ func (t *turn) vaultErrand(job *backup.Job, limits agentv1.VaultLimits) (errand,
 	if err != nil {
 		return errand{}, err
 	}
+	limits, err := t.boundsOf(job, service)
+	if err != nil {
+		return errand{}, err
+	}
 	ref.Target = at.KeyName
 	o, err := newOperation(vaultName(job), instance.Datasource.ID, agentv1.KindVault, agentv1.Vault{
 		InstanceID: instance.ID, RecoveryPointID: point.Name(), Base: base,
-		Source: agentv1.RepositoryGrant{Prefix: source.Prefix}, Target: agentv1.RepositoryGrant{Prefix: at.Prefix}, Limits: limits,
+		Source: agentv1.RepositoryGrant{Prefix: source.Prefix}, Target: agentv1.RepositoryGrant{Prefix: at.Prefix}, Limits: agentv1.VaultLimits(limits),
 	})
 	o.Refs = ref.pack()
 	return errand{Operation: o, started: job.Vaulting.Since, patience: vaultPatience}, err
+}
+
+// boundsOf are those of the policy that the job is under; the service's where there
+// is none any more.
+func (t *turn) boundsOf(job *backup.Job, service backup.VaultBounds) (backup.VaultBounds, error) {
+	policy, err := inventory.Policies.Get(t.tx, job.PolicyID)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return service, nil
+	}
+	if err != nil {
+		return service, err
+	}
+	return policy.VaultLimits.Bounds(service), nil
 }
 
 // pointOf reads the recovery point that a job has made.

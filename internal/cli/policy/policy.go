@@ -21,7 +21,7 @@ var columns = []console.Column{{Title: "name", Path: "name"},
 func Command(c *console.Console) *cobra.Command {
 	k := console.Kind{Version: vault.Version, Columns: columns, Path: func(name string) (string, error) { return path(c, name) }}
 	return console.Noun("backup-policy", "Backup policies", template(c), create(c), preview.Command(c, k.Path), k.Show(c), k.List(c), k.Delete(c, "Delete a policy that no instance uses"),
-		trigger(c), retentionRule(c), tag(c))
+		trigger(c), retentionRule(c), tag(c), vaultLimits(c))
 }
 
 func path(c *console.Console, name string) (string, error) {
@@ -31,35 +31,45 @@ func path(c *console.Console, name string) (string, error) {
 
 func create(c *console.Console) *cobra.Command {
 	var name, file string
+	var strategy func() (object, error)
 	cmd := &cobra.Command{Use: "create", Short: "Create or replace a policy", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		p, err := path(c, name)
 		if err != nil {
 			return err
 		}
-		props := Default()
+		read := strategy
 		if file != "" {
-			if props, err = c.ReadJSON(file); err != nil {
-				return err
-			}
+			read = func() (object, error) { return c.ReadJSON(file) }
+		}
+		props, err := read()
+		if err != nil {
+			return err
 		}
 		// What "show" printed may be given back as it is.
-		if inner, ok := props["properties"].(map[string]any); ok {
-			props = inner
-		}
-		out, err := c.Call(cmd.Context(), http.MethodPut, p, vault.Version, map[string]any{"properties": props})
+		out, err := c.Call(cmd.Context(), http.MethodPut, p, vault.Version, map[string]any{"properties": inner(props)})
 		if err != nil {
 			return err
 		}
 		return c.Print(out, columns...)
 	}}
-	cmd.Flags().StringVar(&file, "policy", "", "JSON of the policy, or a file (default: the template)")
+	cmd.Flags().StringVar(&file, "policy", "", "JSON of the policy, or a file (default: that of the strategy)")
+	strategy = strategyFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("policy", "backup-strategy")
 	return console.NameFlag(cmd, &name, "name of the policy")
 }
 
 func template(c *console.Console) *cobra.Command {
 	var datasource string
+	var strategy func() (object, error)
 	cmd := &cobra.Command{Use: "get-default-policy-template", Short: "Print a policy to start from", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return c.Print(Default()) }}
+		RunE: func(*cobra.Command, []string) error {
+			p, err := strategy()
+			if err != nil {
+				return err
+			}
+			return c.Print(p)
+		}}
 	cmd.Flags().StringVar(&datasource, "datasource-type", "AzureKubernetesService", "AzureKubernetesService")
+	strategy = strategyFlag(cmd)
 	return cmd
 }

@@ -27,6 +27,9 @@ func parse(raw []byte, name string) (*backup.Policy, error) {
 	for _, r := range properties.PolicyRules {
 		p.Rules = append(p.Rules, ruleOf(r))
 	}
+	if l := properties.HoldfastVaultLimits; l != nil {
+		p.VaultLimits = &backup.VaultLimits{Profile: l.Profile, VolumeBytes: l.MaxVolumeSizeInBytes, Volumes: l.MaxVolumes, BytesPerSecond: l.MaxBytesPerSecond}
+	}
 	if problem := p.Check(); problem != nil {
 		return nil, console.Usage("%s: %s", problem.Target, problem.Message)
 	}
