@@ -45,9 +45,12 @@ type RepairOptions struct {
 	// Alone says that nobody collects garbage in this repository now. Only then
 	// are condemnations that cannot be read removed.
 	Alone bool
+	// Dry changes nothing: the report tells what would be done, and Healed counts
+	// blocks that a replica has, without the bytes they would take.
+	Dry bool
 }
 
-// RepairReport is what repairing did.
+// RepairReport is what repairing did, or would do.
 type RepairReport struct {
 	Healed    int64    // blocks stored again
 	Stored    int64    // bytes of packs and segments
@@ -95,13 +98,13 @@ func (p *repair) run(ctx context.Context, found VerifyReport) error {
 	if err := p.condemn(ctx); err != nil {
 		return err
 	}
-	if reindex {
+	if reindex && !p.options.Dry {
 		replaced, err := p.repo.Reindex(ctx)
 		if p.report.Segments = replaced; err != nil {
 			return err
 		}
 	}
-	return p.heal(ctx, found.Damaged())
+	return p.heal(ctx, found.Damaged(), reindex && p.options.Dry)
 }
 
 // document replaces a damaged manifest, or removes another damaged document.
@@ -111,6 +114,9 @@ func (p *repair) document(ctx context.Context, f Finding) error {
 	}
 	if id, err := layout.Parse(layout.Manifests, f.Object); err == nil {
 		return p.manifest(ctx, id)
+	}
+	if p.options.Dry {
+		return nil
 	}
 	spent := strings.HasPrefix(f.Object, layout.Condemneds) && p.options.Alone
 	if id, err := layout.Parse(layout.Writers, f.Object); err == nil {
@@ -144,6 +150,10 @@ func (p *repair) manifest(ctx context.Context, point layout.ID) error {
 	for _, from := range p.options.From {
 		if _, err := from.Manifest(ctx, point.String()); err != nil {
 			continue
+		}
+		if p.options.Dry {
+			p.report.Manifests = append(p.report.Manifests, point.String())
+			return nil
 		}
 		if err := p.repo.announce(ctx, point); err != nil {
 			return err
@@ -189,15 +199,16 @@ func (p *repair) condemn(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(packs) == 0 {
+	if len(packs) == 0 || p.options.Dry {
 		return nil
 	}
 	return p.repo.condemnPacks(ctx, packs)
 }
 
-// heal stores again what the recovery points need and cannot read.
-func (p *repair) heal(ctx context.Context, points []string) error {
-	v, err := p.repo.look(ctx)
+// heal stores again what the recovery points need and cannot read. adopted says to go
+// by what packs say of themselves, as after making the index anew.
+func (p *repair) heal(ctx context.Context, points []string, adopted bool) error {
+	v, err := p.viewed(ctx, adopted)
 	if err != nil {
 		return err
 	}
@@ -205,14 +216,62 @@ func (p *repair) heal(ctx context.Context, points []string) error {
 	for id := range v.avoid {
 		p.bad[id] = true
 	}
+	h := &healing{repair: p, view: v, walked: map[seal.Name]bool{}, planned: map[seal.Name]bool{}}
+	if p.options.Dry {
+		err = h.points(ctx, points)
+		p.report.Healed = int64(len(h.planned))
+		return err
+	}
 	w := v.repo.newWriter(ctx, layout.ID{}, p.bad, WriterOptions{PackSize: carryPack, Workers: 1, Uploads: 1})
 	defer func() { _ = w.Close() }() // what failed was told before
-	h := &healing{repair: p, view: v, writer: w, into: w.newRuns(volumeFrame), walked: map[seal.Name]bool{}}
+	h.writer, h.into = w, w.newRuns(volumeFrame)
+	if err := h.points(ctx, points); err != nil {
+		return err
+	}
+	if err := h.into.flush(); err != nil {
+		return err
+	}
+	err = w.Flush(ctx)
+	p.report.Healed, p.report.Stored = w.Stats().NewBlocks, w.Stats().BytesStored
+	return err
+}
+
+// viewed looks at the repository as it is to be healed.
+func (p *repair) viewed(ctx context.Context, adopted bool) (*view, error) {
+	if !adopted {
+		return p.repo.look(ctx)
+	}
+	v, err := p.repo.inspect(ctx, func(string, error) {}) // they were found before
+	if err != nil {
+		return nil, err
+	}
+	if _, err = v.broken(); err == nil {
+		err = v.adopt(ctx, v.bare(true))
+	}
+	if err != nil {
+		v.close()
+		return nil, err
+	}
+	v.repo.places.fixed = true
+	return v, nil
+}
+
+// healing stores blocks again.
+type healing struct {
+	*repair
+	view    *view
+	writer  *Writer // with into; nil when nothing is stored
+	into    *runs
+	walked  map[seal.Name]bool // pages of which nothing below is missing
+	planned map[seal.Name]bool // blocks that a dry run would store again
+}
+
+func (h *healing) points(ctx context.Context, points []string) error {
 	for _, id := range points {
-		m, err := v.repo.Manifest(ctx, id)
+		m, err := h.manifestOf(ctx, id)
 		switch {
 		case errors.Is(err, ErrDamaged), errors.Is(err, ErrVersion):
-			p.report.Lost = append(p.report.Lost, Affected{Point: id})
+			h.report.Lost = append(h.report.Lost, Affected{Point: id})
 			continue
 		case errors.Is(err, ErrVoid), errors.Is(err, ErrNoRecoveryPoint):
 			continue
@@ -223,21 +282,21 @@ func (p *repair) heal(ctx context.Context, points []string) error {
 			return err
 		}
 	}
-	if err := h.into.flush(); err != nil {
-		return err
-	}
-	err = w.Flush(ctx)
-	p.report.Healed, p.report.Stored = w.Stats().NewBlocks, w.Stats().BytesStored
-	return err
+	return nil
 }
 
-// healing stores blocks again.
-type healing struct {
-	*repair
-	view   *view
-	writer *Writer
-	into   *runs
-	walked map[seal.Name]bool // pages of which nothing below is missing
+// manifestOf reads a manifest; on a dry run also one that would be put back.
+func (h *healing) manifestOf(ctx context.Context, id string) (Manifest, error) {
+	m, err := h.view.repo.Manifest(ctx, id)
+	if !h.options.Dry || !errors.Is(err, ErrDamaged) {
+		return m, err
+	}
+	for _, from := range h.options.From {
+		if m, failed := from.Manifest(ctx, id); failed == nil {
+			return m, nil
+		}
+	}
+	return m, err
 }
 
 func (h *healing) point(ctx context.Context, m Manifest) error {
@@ -297,6 +356,13 @@ func (h *healing) bring(ctx context.Context, name seal.Name) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if h.writer == nil {
+		if found, err := h.good(name); found || err != nil {
+			return content, err
+		}
+		h.planned[name] = true
+		return content, nil
 	}
 	_, err = h.writer.put(h.into, content)
 	return content, err
