@@ -77,6 +77,7 @@ const (
 	CodeGenericWarning Code = "KubernetesBackupGenericWarning"
 	CodeHookFailed     Code = "UserErrorHookExecutionFailed"
 	CodeStartedLate    Code = "UserErrorScheduledBackupStartedLate"
+	CodeVaultingLate   Code = "UserErrorVaultingStartedLate"
 	// The recovery point can be restored from the operational tier only.
 	CodeVaultCopyMissing Code = "UserErrorVaultCopyMissing"
 )
@@ -152,6 +153,7 @@ var codes = map[Code]codeFacts{
 	CodeHookFailed:     act("Mend the hook's command and try again."),
 	CodeStartedLate:    act("See that the service runs all the time; raise the limits of backups at the same time, or let fewer instances be due together."),
 
+	CodeVaultingLate:     act("See that the cluster stays connected, that its movers find room, and that the store of the vaults can be reached; holdfastd check tries the store."),
 	CodeVaultCopyMissing: later("Back up again with the same retention rule."),
 
 	CodeVaultDataMissing:   act("Restore from another recovery point or the operational tier, and back up into the vault again: what the source still has is stored anew."),

@@ -76,7 +76,8 @@ func (p Policy) OperationalStay(rule Rule) string {
 // is copied into the vault.
 type Vaulting struct {
 	Since   time.Time `json:"since"`
-	Attempt int       `json:"attempt"` // from 1
+	Began   time.Time `json:"began,omitzero"` // when the cluster took it up first
+	Attempt int       `json:"attempt"`        // from 1
 	// DeleteAfter is how long the copy stays in the vault, see ParsePeriod;
 	// empty keeps it.
 	DeleteAfter string `json:"deleteAfter,omitempty"`
@@ -95,6 +96,26 @@ func (j *Job) BeginVaulting(now time.Time, d VaultDecision, warnings []Warning) 
 	j.Tasks = append(j.Tasks, Task{Name: TaskVaulting, Status: JobInProgress})
 	j.Progress = Progress{}
 	j.Vaulting = &Vaulting{Since: now.UTC(), Attempt: 1, DeleteAfter: d.DeleteAfter}
+}
+
+// VaultingLimit is how long after its recovery point was made, or its time had come,
+// a copy into the vault must have begun.
+const VaultingLimit = 4 * time.Hour
+
+// Overdue says whether the copying has not begun within VaultingLimit.
+func (v *Vaulting) Overdue(now time.Time) bool {
+	return v.Began.IsZero() && now.Sub(v.Since) > VaultingLimit
+}
+
+// VaultingBegan notes that the cluster has taken up the copying, with a warning
+// when that is late.
+func (j *Job) VaultingBegan(now time.Time) {
+	if j.Vaulting.Overdue(now) {
+		j.Warnings = append(j.Warnings, Warning{Resource: string(TierVault), Problem: *NewProblem(CodeVaultingLate, j.InstanceID,
+			"the copying of recovery point %s to the VaultStore began %s after it was due, which is more than %s",
+			j.RecoveryPointID, now.Sub(j.Vaulting.Since).Round(time.Second), VaultingLimit)})
+	}
+	j.Vaulting.Began = now.UTC()
 }
 
 // MissVault ends a job whose recovery point did not get into the vault: it can

@@ -23,3 +23,18 @@ func (m *metrics) countSchedule(counts *workflow.ScheduleCounts) {
 		}, func() float64 { return float64(c.count.Load()) }))
 	}
 }
+
+// countVaulting shows which copies into the vault went badly.
+func (m *metrics) countVaulting(counts *workflow.VaultCounts) {
+	for _, c := range []struct {
+		name, help string
+		count      *atomic.Int64
+	}{
+		{"late", "Copies into a vault that began more than 4 hours after their recovery point was made.", &counts.Late},
+		{"missed", "Recovery points that could not be copied into their vault.", &counts.Missed},
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "holdfast_vaulting_" + c.name + "_total", Help: c.help,
+		}, func() float64 { return float64(c.count.Load()) }))
+	}
+}

@@ -116,6 +116,7 @@ func (s *Service) wire(ctx context.Context) error {
 		return err
 	}
 	counted.countSchedule(&flow.ScheduleCounts)
+	counted.countVaulting(&flow.VaultCounts)
 	counted.registry.MustRegister(careMetrics(s.store, places.Regions, s.Log))
 	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
 	api, err := s.api(ctx, root, tokens, secrets, places.Regions)

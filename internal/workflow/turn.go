@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -24,6 +25,7 @@ type turn struct {
 	now   time.Time
 	work  backup.Work
 	lines []string // to be rung when the transaction has committed
+	vaultEvents
 }
 
 // take runs one step in one transaction.
@@ -48,6 +50,9 @@ func (w *Workflow) take(ctx context.Context, work backup.Work, do func(*turn) (j
 type patience struct {
 	whole   time.Duration // from the start of the work to its end
 	silence time.Duration // without anybody holding the operation
+	// early is the silence that is borne before anybody has taken the operation up;
+	// zero means silence.
+	early time.Duration
 }
 
 // errand is an operation for a cluster as a step wants it.
@@ -94,8 +99,8 @@ func overdue(o agentops.Operation, p patience, now time.Time) *backup.Problem {
 		return backup.NewProblem(backup.CodeTrackingTimeout, o.ClusterID, "the cluster did not finish the operation %s by %s%s",
 			o.Kind, o.Deadline.Format(time.RFC3339), lastPhase(o))
 	}
-	if o.Attempts == 0 && now.Sub(o.Created) > p.silence {
-		return backup.NewProblem(backup.CodeClusterNotConnected, o.ClusterID, "no %s of the cluster took up the operation %s within %s", o.Role, o.Kind, p.silence)
+	if early := cmp.Or(p.early, p.silence); o.Attempts == 0 && now.Sub(o.Created) > early {
+		return backup.NewProblem(backup.CodeClusterNotConnected, o.ClusterID, "no %s of the cluster took up the operation %s within %s", o.Role, o.Kind, early)
 	}
 	if o.Attempts > 0 && now.Sub(o.LeaseExpires) > p.silence {
 		return backup.NewProblem(backup.CodeTrackingTimeout, o.ClusterID, "the %s of the cluster was not heard of for %s while it worked on the operation %s%s",

@@ -17,7 +17,9 @@ import (
 // The second half of a backup job: the recovery point, which exists and can be
 // restored from the operational tier, is copied into the vault.
 
-var vaultPatience = patience{whole: 24 * time.Hour, silence: 30 * time.Minute}
+// A store or a cluster that is away is waited for: a copy that begins late is told
+// of, and better than none.
+var vaultPatience = patience{whole: 24 * time.Hour, silence: 30 * time.Minute, early: 24 * time.Hour}
 
 const (
 	// vaultAttempts is how often the copying is begun when the cluster reports
@@ -56,7 +58,16 @@ func (w *Workflow) vault(ctx context.Context, work backup.Work) (jobs.Result, er
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	return w.take(ctx, work, func(t *turn) (jobs.Result, error) { return t.vault(refused, backup.VaultBounds(w.VaultLimits)) })
+	var events vaultEvents
+	result, err := w.take(ctx, work, func(t *turn) (jobs.Result, error) {
+		result, err := t.vault(refused, backup.VaultBounds(w.VaultLimits))
+		events = t.vaultEvents
+		return result, err
+	})
+	if err == nil {
+		w.VaultCounts.add(events)
+	}
+	return result, err
 }
 
 // prepareVaulting makes the repository in the vault before the cluster is asked
@@ -129,15 +140,15 @@ func (t *turn) startVaulting(job *backup.Job, refused *backup.Problem, service b
 	}
 	waited := t.now.Sub(job.Vaulting.Since)
 	switch {
-	case refused != nil && refused.Retryable && waited < vaultPatience.silence:
-		return jobs.Again(lookAgain), t.note(job, agentv1.Progress{Phase: "Waiting for the store of the vaults"})
+	case refused != nil && refused.Retryable && waited < vaultPatience.whole:
+		return jobs.Again(lookAgain), t.awaitVaulting(job, "Waiting for the store of the vaults")
 	case refused != nil:
 		return jobs.Done(), t.missVault(job, refused, nil)
 	case waited >= vaultPatience.whole:
 		return jobs.Done(), t.missVault(job, backup.NewProblem(backup.CodeTrackingTimeout, job.InstanceID,
 			"the cluster could not be asked within %s", vaultPatience.whole), nil)
 	case busy:
-		return jobs.Again(lookAgain), t.note(job, agentv1.Progress{Phase: "Waiting for another recovery point to be copied"})
+		return jobs.Again(lookAgain), t.awaitVaulting(job, "Waiting for another recovery point to be copied")
 	}
 	e, err := t.vaultErrand(job, service)
 	if problem, ok := backup.AsProblem(err); ok {
@@ -149,7 +160,7 @@ func (t *turn) startVaulting(job *backup.Job, refused *backup.Problem, service b
 	if _, err := t.drive(e); err != nil {
 		return jobs.Result{}, err
 	}
-	return jobs.Again(lookAgain), t.note(job, agentv1.Progress{Phase: "Waiting for the cluster"})
+	return jobs.Again(lookAgain), t.awaitVaulting(job, "Waiting for the cluster")
 }
 
 // othersVaulting says whether an earlier recovery point of the instance is being
@@ -248,6 +259,12 @@ func (t *turn) newestVaulted(instanceID string) (string, error) {
 // followVaulting ends the job with its operation, keeps its progress, or begins
 // another attempt.
 func (t *turn) followVaulting(job *backup.Job, o agentops.Operation) (jobs.Result, error) {
+	if err := t.noteVaulting(job, o); err != nil {
+		return jobs.Result{}, err
+	}
+	if o.State != agentops.Finished && o.Attempts == 0 {
+		return jobs.Again(lookAgain), t.awaitVaulting(job, "Waiting for the cluster")
+	}
 	if o.State != agentops.Finished {
 		progress := agentv1.Progress(job.Progress)
 		if o.Progress != nil {

@@ -348,8 +348,8 @@ func TestVaultingHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// A store that is away is waited for, as long as clusters are; one that cannot
-// be trusted is not.
+// A store that is away is waited for, as long as clusters are, and longer than it
+// should take; one that cannot be trusted is not.
 func TestVaultStoreAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  error
@@ -357,8 +357,9 @@ func TestVaultStoreAway(t *testing.T) {
 		status backup.JobStatus
 		why    string
 	}{
-		"for a while": {objstore.ErrUnavailable, 10 * time.Minute, backup.JobCompleted, ""},
-		"for long":    {objstore.ErrUnavailable, 40 * time.Minute, backup.JobCompletedWithWarnings, string(backup.CodeVaultStoreUnreachable)},
+		"for a while": {objstore.ErrUnavailable, 3 * time.Hour, backup.JobCompleted, ""},
+		"for long":    {objstore.ErrUnavailable, 6 * time.Hour, backup.JobCompletedWithWarnings, "began 6h"},
+		"for a day":   {objstore.ErrUnavailable, 26 * time.Hour, backup.JobCompletedWithWarnings, string(backup.CodeVaultStoreUnreachable)},
 		"overwriting": {nil, time.Hour, backup.JobCompletedWithWarnings, "overwrites"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -377,8 +378,8 @@ func TestVaultStoreAway(t *testing.T) {
 			w.revive()
 			job := w.startJob("j1", backup.JobBackup)
 			w.turns(func() bool {
-				if w.job(job.ID).Vaulting != nil {
-					w.clock.Advance(time.Minute)
+				if w.job(job.ID).Vaulting != nil && w.clock.Now().Before(heals) {
+					w.clock.Advance(c.until / 30)
 				}
 				return w.ended(job.OperationID)()
 			})

@@ -115,6 +115,7 @@ func vaultWarnings(o agentops.Operation, store backup.RecoveryStore) []backup.Wa
 // appears there later that nobody knows of.
 func (t *turn) missVault(job *backup.Job, why *backup.Problem, warnings []backup.Warning) error {
 	job.MissVault(t.now, why, warnings)
+	t.vaultEvents.missed = true
 	return errors.Join(t.putEnded(job), t.succeed(operations.JobInfo(job.ID)), t.takeBack(job))
 }
 

@@ -84,6 +84,8 @@ type Workflow struct {
 	Config
 	// ScheduleCounts counts what the schedule has started.
 	ScheduleCounts ScheduleCounts
+	// VaultCounts counts copies into the vault that went badly.
+	VaultCounts VaultCounts
 
 	opened     time.Time
 	scheduling sync.Mutex  // one looks at what is due at a time

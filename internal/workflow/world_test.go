@@ -67,6 +67,8 @@ type world struct {
 	asked  map[string]int // how often each operation was handed out
 	// expires lets recovery points expire.
 	expires bool
+	// clusterAway lets no cluster take up anything.
+	clusterAway bool
 }
 
 func newWorld(t testing.TB) *world {
@@ -254,6 +256,9 @@ func (w *world) step(job catalog.Job) (again bool) {
 // claimAll plays the programs in the cluster.
 func (w *world) claimAll() {
 	w.t.Helper()
+	if w.clusterAway {
+		return
+	}
 	for _, line := range []string{agentops.Line(clusterID, agentv1.RoleConnector), agentops.Line(clusterID, agentv1.RoleExtension),
 		agentops.Line(otherID, agentv1.RoleExtension)} {
 		for w.claimOne(line) {
