@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -104,6 +105,33 @@ func forgetDue(tx catalog.Tx, instanceID string) error {
 		return err
 	}
 	return forgive(tx.Delete(kindDue, dueID(stored), ""))
+}
+
+// kindWatch is the kind of the one document that says who is on watch, and starts
+// what is due.
+const kindWatch = "schedule-watch"
+
+// ErrRelieved says that a watch has ended, because another has begun.
+var ErrRelieved = errors.New("another watch has begun")
+
+// BeginWatch begins a watch and ends the one before. What the transaction reads, such
+// as what runs, has all that was done on earlier watches: updates are serialisable, and
+// whatever is done on watch is done in transactions that ask OnWatch.
+func BeginWatch(tx catalog.Tx) (watch string, err error) {
+	doc, err := tx.Put(catalog.Document{Kind: kindWatch, ID: kindWatch, Body: json.RawMessage(`{}`)}, "")
+	if err != nil {
+		return "", fmt.Errorf("begin a watch: %w", err)
+	}
+	return doc.ETag, nil
+}
+
+// OnWatch fails with ErrRelieved when the watch has ended.
+func OnWatch(tx catalog.Tx, watch string) error {
+	doc, err := tx.Get(kindWatch, kindWatch)
+	if err == nil && doc.ETag != watch {
+		err = ErrRelieved
+	}
+	return err
 }
 
 func forgive(err error) error {

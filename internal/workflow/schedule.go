@@ -92,15 +92,29 @@ const (
 // schedule starts what is due. What cannot be started does not hold up the rest;
 // it is still due at the next look.
 func (w *Workflow) schedule(ctx context.Context, _ json.RawMessage) (jobs.Result, error) {
-	if !w.scheduling.TryLock() {
+	l := &look{Workflow: w, limits: w.Schedule.withDefaults(), now: w.Clock.Now()}
+	result, err := l.run(ctx)
+	if errors.Is(err, inventory.ErrRelieved) {
 		return jobs.Done(), nil // another such job is at it, and goes on
 	}
-	defer w.scheduling.Unlock()
-	l := &look{Workflow: w, limits: w.Schedule.withDefaults(), now: w.Clock.Now()}
+	return result, err
+}
+
+// look is one look at what is due.
+type look struct {
+	*Workflow
+	limits       Schedule
+	now          time.Time
+	watch        string
+	running      *load // nil until the watch has begun
+	tried, noted int
+}
+
+func (l *look) run(ctx context.Context) (jobs.Result, error) {
 	for after := ""; ; {
-		due, next, err := w.dueBy(ctx, l.now, after)
+		due, next, err := l.dueBy(ctx, l.now, after)
 		if err == nil && l.running == nil && len(due) > 0 {
-			l.running, err = w.countRunning(ctx)
+			err = l.begin(ctx)
 		}
 		if err != nil {
 			return jobs.Result{}, err
@@ -119,17 +133,8 @@ func (w *Workflow) schedule(ctx context.Context, _ json.RawMessage) (jobs.Result
 	}
 }
 
-// look is one look at what is due.
-type look struct {
-	*Workflow
-	limits       Schedule
-	now          time.Time
-	running      *load
-	tried, noted int
-}
-
 // at starts what an entry is of, or notes why not. The error is that of a context
-// that has ended.
+// or a watch that has ended.
 func (l *look) at(ctx context.Context, entry inventory.Due) error {
 	hold := l.running.hold(entry.Cluster, l.limits)
 	switch {
@@ -141,10 +146,12 @@ func (l *look) at(ctx context.Context, entry inventory.Due) error {
 		l.noted++
 	}
 	l.tried++
-	started, err := l.startDue(ctx, entry, hold, l.limits)
+	started, err := l.startDue(ctx, entry, hold)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, inventory.ErrRelieved):
+		return err
 	case err != nil:
 		l.Log.Warn("a backup that is due was not started", "instance", entry.InstanceID, "error", err)
 	case started:
@@ -184,40 +191,45 @@ func (l *load) hold(cluster string, limits Schedule) string {
 	return ""
 }
 
-// countRunning counts the backups in their first half: the copying into the vault
-// has limits of its own.
-func (w *Workflow) countRunning(ctx context.Context) (*load, error) {
-	running := &load{ofCluster: map[string]int{}}
-	err := w.Store.View(ctx, func(tx catalog.Tx) error {
+// begin begins a watch and counts, in the same transaction, the backups in their
+// first half: the copying into the vault has limits of its own.
+func (l *look) begin(ctx context.Context) error {
+	return l.Store.Update(ctx, func(tx catalog.Tx) (err error) {
+		if l.watch, err = inventory.BeginWatch(tx); err != nil {
+			return err
+		}
+		l.running = &load{ofCluster: map[string]int{}}
 		open, err := inventory.Jobs.With(tx, inventory.LabelHolding, string(backup.JobBackup))
 		for i := range open {
-			running.add(backup.Key(open[i].Datasource.ID))
+			l.running.add(backup.Key(open[i].Datasource.ID))
 		}
 		return err
 	})
-	return running, err
 }
 
 // startDue starts the backup of an entry, if it may be, and plans the next.
-func (w *Workflow) startDue(ctx context.Context, entry inventory.Due, hold string, limits Schedule) (started bool, err error) {
+func (l *look) startDue(ctx context.Context, entry inventory.Due, hold string) (started bool, err error) {
 	var d schedule.Decision
-	_, err = w.take(ctx, backup.Work{}, func(t *turn) (jobs.Result, error) {
-		d, err = t.startDue(entry, hold, limits, w.opened)
+	_, err = l.take(ctx, backup.Work{}, func(t *turn) (jobs.Result, error) {
+		if err := inventory.OnWatch(t.tx, l.watch); err != nil {
+			return jobs.Result{}, err
+		}
+		d, err = t.startDue(entry, hold, l.limits, l.opened)
 		return jobs.Done(), err
 	})
 	if errors.Is(err, catalog.ErrConflict) {
-		return false, nil // another replica was faster
+		return false, nil // whoever changes the instance was faster
 	}
 	if err != nil || d.Action != schedule.Start {
 		return false, err
 	}
-	w.ScheduleCounts.Started.Add(1)
-	w.ScheduleCounts.Missed.Add(int64(d.Missed))
+	l.ScheduleCounts.Started.Add(1)
+	l.ScheduleCounts.Missed.Add(int64(d.Missed))
 	if d.Late {
-		w.ScheduleCounts.Late.Add(1)
+		l.ScheduleCounts.Late.Add(1)
 	}
 	if d.Late || d.Missed > 0 {
-		w.Log.Warn("a backup did not start within its window", "instance", entry.InstanceID, "due", d.Slot.Due, "missed", d.Missed, "reason", d.Reason)
+		l.Log.Warn("a backup did not start within its window", "instance", entry.InstanceID, "due", d.Slot.Due, "missed", d.Missed, "reason", d.Reason)
 	}
 	return true, nil
 }

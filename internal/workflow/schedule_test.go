@@ -14,7 +14,6 @@ import (
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
-	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/workflow"
 )
 
@@ -409,40 +408,4 @@ func TestKilledWhileStarting(t *testing.T) {
 			}
 		}
 	}
-}
-
-// A second job that looks at what is due, lined up by a restart, ends.
-func TestOneLooksAtATime(t *testing.T) {
-	w := newWorld(t)
-	w.scheduled()
-	w.at(w.planOf(instID).Start)
-	blocked := &slow{Store: w.store, began: make(chan struct{}), release: make(chan struct{})}
-	w.face = blocked
-	w.revive()
-	first := make(chan error, 1)
-	go func() { first <- look(w.flow) }()
-	<-blocked.began
-	for _, handler := range w.flow.Handlers() {
-		if handler.Kind == workflow.KindSchedule {
-			if result, err := handler.Work(context.Background(), nil); err != nil || result != jobs.Done() {
-				t.Errorf("the second job: %+v, %v", result, err)
-			}
-		}
-	}
-	close(blocked.release)
-	if err := <-first; err != nil || len(w.backups()) != 1 {
-		t.Errorf("the first: %v, %d backups", err, len(w.backups()))
-	}
-}
-
-// slow holds up the first update until it is released.
-type slow struct {
-	catalog.Store
-	began, release chan struct{}
-}
-
-func (s *slow) Update(ctx context.Context, fn func(catalog.Tx) error) error {
-	close(s.began)
-	<-s.release
-	return s.Store.Update(ctx, fn)
 }
