@@ -27,6 +27,9 @@ type InstanceProperties struct {
 	HoldfastSchedule *BackupPlan `json:"holdfastSchedule,omitempty"`
 	// HoldfastReplication is an extension, set while the vault is replicated.
 	HoldfastReplication *Replication `json:"holdfastReplication,omitempty"`
+	// HoldfastExpiry is an extension, set while recovery points that have expired
+	// cannot be deleted.
+	HoldfastExpiry *Expiry `json:"holdfastExpiry,omitempty"`
 }
 
 // Object types of instances.

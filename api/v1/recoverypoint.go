@@ -43,6 +43,9 @@ type RecoveryPointStore struct {
 	HoldfastLeftOutVolumes []RecoveryPointVolume `json:"holdfastLeftOutVolumes,omitempty"`
 	// HoldfastRoot is our own: what the point's data must add up to, hex.
 	HoldfastRoot string `json:"holdfastRoot,omitempty"`
+	// HoldfastDeletion is our own, set while the point, whose time in this store is
+	// over, is being deleted there.
+	HoldfastDeletion *PointDeletion `json:"holdfastDeletion,omitempty"`
 }
 
 // RecoveryPointContents lists the namespaces and volumes of a point.

@@ -29,6 +29,17 @@ type Going struct {
 	Problem *Problem  `json:"problem,omitempty"`
 }
 
+// DeletionProblem says why the recovery point, whose time is over, could not be
+// deleted; nil when it could, or need not be.
+func (r *RecoveryPoint) DeletionProblem() *Problem {
+	for _, s := range r.Stores {
+		if s.Going != nil && s.Going.Problem != nil {
+			return s.Going.Problem
+		}
+	}
+	return nil
+}
+
 // Place returns the entry of a tier for changing, nil when there is none.
 func (r *RecoveryPoint) Place(tier Tier) *RecoveryStore {
 	for i := range r.Stores {

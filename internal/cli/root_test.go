@@ -265,6 +265,26 @@ func TestStatusJoinsInstancesWithTheirNewestJob(t *testing.T) {
 	}
 }
 
+// Recovery points that have expired and cannot be deleted are told of.
+func TestStatusTellsWhatCannotBeDeleted(t *testing.T) {
+	f := newFixture(t)
+	id := vaultPath + "/backupInstances/i"
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"id":"` + id + `","name":"i","properties":{"friendlyName":"shop","currentProtectionState":"ProtectionConfigured",
+		"dataSourceInfo":{"resourceName":"c"},"holdfastExpiry":{"failed":3,"error":{"code":"BackupPluginDeleteBackupOperationFailed"}}}}]}`
+	f.answers["GET "+vaultPath+"/backupJobs"] = `{"value":[]}`
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + oneStore + `,{"name":"old","properties":{"recoveryPointTime":"2026-01-01T00:00:00Z",
+		"recoveryPointDataStoresDetails":[{"type":"OperationalStore","holdfastDeletion":{"reason":"expired","attempt":2,"error":{"code":"BackupPluginDeleteBackupOperationFailed"}}}]}}]}`
+	if out := f.must("status", "-o", "table"); !strings.Contains(out, "2 operational, 0 vault; 3 expired, not deleted: BackupPluginDeleteBackupOperationFailed") {
+		t.Errorf("%s", out)
+	}
+	lines := strings.Split(f.must("recovery-point", "list", "--backup-instance-name", "i", "-o", "table"), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "BackupPluginDelete") != strings.HasPrefix(line, "old") {
+			t.Errorf("line %d: %s", i, line)
+		}
+	}
+}
+
 // Recovery points as the service shows them: an older one that is in the vault,
 // and a newer one that is not.
 const (

@@ -15,7 +15,7 @@ const (
 	LabelPolicy    = "policy"    // instances, deleted ones too
 	LabelSnapshots = "snapshots" // instances: the snapshot resource group
 	LabelInstance  = "instance"  // jobs
-	LabelStatus    = "status"    // jobs: backup.JobStatus
+	LabelStatus    = "status"    // jobs: backup.JobStatus; replicas and recovery points: that something is amiss
 	LabelHolding   = "holding"   // jobs that others of their instance wait for: backup.JobKind
 	LabelContainer = "container" // extensions, recovery points: the backup storage location
 	LabelSource    = "source"    // trusted access bindings: the vault
@@ -88,7 +88,21 @@ func pointLabels(r *backup.RecoveryPoint) map[string]string {
 	if !ok {
 		return nil
 	}
-	return map[string]string{LabelContainer: backup.Key(store.ContainerID)}
+	labels := map[string]string{LabelContainer: backup.Key(store.ContainerID)}
+	if r.DeletionProblem() != nil {
+		labels[LabelStatus] = deletionFailed
+	}
+	return labels
+}
+
+// deletionFailed is the LabelStatus of recovery points whose time is over and that
+// could not be deleted.
+const deletionFailed = "DeletionFailed"
+
+// FailedDeletions reads the recovery points below an instance or a vault whose time
+// is over and that could not be deleted.
+func FailedDeletions(tx catalog.Tx, parent string) ([]backup.RecoveryPoint, error) {
+	return RecoveryPoints.all(tx, catalog.Query{Prefix: backup.Key(parent) + "/", Labels: map[string]string{LabelStatus: deletionFailed}})
 }
 
 func accountLabels(a *backup.StorageAccount) map[string]string {

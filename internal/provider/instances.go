@@ -51,14 +51,19 @@ func (p *Provider) instances() arm.Type {
 	}
 }
 
-// instanceWithAll shows an instance with its next backup and its replicas.
+// instanceWithAll shows an instance with its next backup, its replicas and what of
+// it could not be deleted.
 func (p *Provider) instanceWithAll(tx catalog.Tx, i *backup.Instance) (out v1.Instance, err error) {
 	out = instanceTo(i)
 	if out.Properties.HoldfastSchedule, err = p.scheduleTo(tx, i.ID); err != nil {
 		return out, err
 	}
-	out.Properties.HoldfastReplication, err = p.replicationTo(tx, i.ID)
-	return out, err
+	if out.Properties.HoldfastReplication, err = p.replicationTo(tx, i.ID); err != nil {
+		return out, err
+	}
+	one := []v1.Instance{out}
+	err = addExpiry(tx, i.ID, one)
+	return one[0], err
 }
 
 func (p *Provider) listInstances(ctx context.Context, r *arm.Request) (*arm.Response, error) {
@@ -86,7 +91,7 @@ func (p *Provider) listInstances(ctx context.Context, r *arm.Request) (*arm.Resp
 				return err
 			}
 		}
-		return nil
+		return addExpiry(tx, r.ID.String(), out)
 	})
 	if err != nil {
 		return nil, err

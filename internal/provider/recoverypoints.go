@@ -105,7 +105,7 @@ func recoveryPointTo(p *backup.RecoveryPoint) v1.RecoveryPoint {
 func recoveryStoreTo(s *backup.RecoveryStore) v1.RecoveryPointStore {
 	return v1.RecoveryPointStore{ID: s.ID, Type: string(s.Tier), CreationTime: arm.FormatTime(s.Created),
 		ExpiryTime: optionalTime(s.Expires), State: "COMMITTED", Visible: true,
-		HoldfastLeftOutVolumes: show(s.LeftOut, recoveryVolumeTo), HoldfastRoot: s.Root}
+		HoldfastLeftOutVolumes: show(s.LeftOut, recoveryVolumeTo), HoldfastRoot: s.Root, HoldfastDeletion: deletionTo(s.Going)}
 }
 
 func recoveryVolumeTo(v *backup.RecoveryVolume) v1.RecoveryPointVolume {

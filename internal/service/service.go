@@ -117,7 +117,7 @@ func (s *Service) wire(ctx context.Context) error {
 	}
 	counted.countSchedule(&flow.ScheduleCounts)
 	counted.countVaulting(&flow.VaultCounts)
-	counted.registry.MustRegister(careMetrics(s.store, places.Regions, s.Log))
+	counted.registry.MustRegister(careMetrics(s.store, places.Regions, s.Log), expiryMetrics(s.store, s.Log))
 	hub := agenthub.New(agenthub.Config{Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Completer: flow, Registrar: agents})
 	api, err := s.api(ctx, root, tokens, secrets, places.Regions)
 	if err != nil {

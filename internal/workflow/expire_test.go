@@ -344,13 +344,24 @@ func TestExpiryTriesAgainWhatFailed(t *testing.T) {
 	if going := point.Stores[0].Going; going.Attempt != 2 || going.Problem == nil || going.Problem.Message != "broken" {
 		t.Errorf("going = %+v", going)
 	}
+	failed := func() (n int) {
+		w.view(func(tx catalog.Tx) error {
+			all, err := inventory.FailedDeletions(tx, vaultID)
+			n = len(all)
+			return err
+		})
+		return n
+	}
+	if n := failed(); n != 1 {
+		t.Errorf("%d are known to have failed", n)
+	}
 	w.answer = answer
 	w.sleep(30 * time.Minute)
 	w.expectListed("1:O! 2:O")
 	w.sleep(time.Hour)
 	w.expectListed("2:O")
-	if deleted[nth(1)] != 1 {
-		t.Errorf("the cluster deleted %v", deleted)
+	if deleted[nth(1)] != 1 || failed() != 0 {
+		t.Errorf("the cluster deleted %v, %d failed", deleted, failed())
 	}
 }
 

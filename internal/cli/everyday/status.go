@@ -36,6 +36,7 @@ func status(c *console.Console) *cobra.Command {
 			if rows[i].Points, err = pointsOf(cmd.Context(), c, rows[i].name); err != nil {
 				return err
 			}
+			rows[i].Points += rows[i].expiry.text()
 		}
 		return c.Print(rows, console.Column{Title: "instance", Path: "instance"}, console.Column{Title: "cluster", Path: "cluster"},
 			console.Column{Title: "state", Path: "state"}, console.Column{Title: "points", Path: "points"}, console.Column{Title: "replicated", Path: "replicated"}, console.Column{Title: "last job", Path: "lastJob"},
@@ -51,12 +52,29 @@ type row struct {
 	LastJob  string `json:"lastJob"`
 	Result   string `json:"result"`
 	Started  string `json:"started"`
-	// Points says how many recovery points there are in which tier.
+	// Points says how many recovery points there are in which tier, and how many
+	// have outlived their time and cannot be deleted.
 	Points string `json:"points"`
 	// Replicated says how old the newest recovery point in the paired region is, and
 	// what is on its way; empty when the vault is not replicated.
 	Replicated string `json:"replicated"`
 	name       string
+	expiry     *expiry
+}
+
+// expiry is what of an instance could not be deleted.
+type expiry struct {
+	Failed int `json:"failed"`
+	Error  struct {
+		Code string `json:"code"`
+	} `json:"error"`
+}
+
+func (e *expiry) text() string {
+	if e == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %d expired, not deleted: %s", e.Failed, e.Error.Code)
 }
 
 // replication is how far an instance is replicated into the paired region.
@@ -137,6 +155,7 @@ func statusRows(items, jobs []json.RawMessage) ([]row, error) {
 				FriendlyName           string       `json:"friendlyName"`
 				CurrentProtectionState string       `json:"currentProtectionState"`
 				HoldfastReplication    *replication `json:"holdfastReplication"`
+				HoldfastExpiry         *expiry      `json:"holdfastExpiry"`
 				DataSourceInfo         struct {
 					ResourceName string `json:"resourceName"`
 				} `json:"dataSourceInfo"`
@@ -148,7 +167,7 @@ func statusRows(items, jobs []json.RawMessage) ([]row, error) {
 		j := newest[strings.ToLower(i.ID)].Properties
 		rows = append(rows, row{Instance: i.Properties.FriendlyName, Cluster: i.Properties.DataSourceInfo.ResourceName,
 			State: i.Properties.CurrentProtectionState, LastJob: j.Operation, Result: j.Status, Started: j.StartTime, name: i.Name,
-			Replicated: i.Properties.HoldfastReplication.text()})
+			Replicated: i.Properties.HoldfastReplication.text(), expiry: i.Properties.HoldfastExpiry})
 	}
 	return rows, nil
 }

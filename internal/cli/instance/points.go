@@ -14,7 +14,8 @@ import (
 
 var pointColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "time", Path: "properties.recoveryPointTime"},
 	{Title: "type", Path: "properties.recoveryPointType"}, {Title: "tag", Path: "properties.retentionTagName"},
-	{Title: "stores", Path: "join(', ', properties.recoveryPointDataStoresDetails[].type || `[]`)"}, {Title: "state", Path: "properties.recoveryPointState"}}
+	{Title: "stores", Path: "join(', ', properties.recoveryPointDataStoresDetails[].type || `[]`)"}, {Title: "state", Path: "properties.recoveryPointState"},
+	{Title: "not deleted", Path: "join(', ', properties.recoveryPointDataStoresDetails[].holdfastDeletion.error.code || `[]`)"}}
 
 func recoveryPoints(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{Use: "recovery-point", Short: "Recovery points"}
