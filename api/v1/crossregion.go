@@ -48,4 +48,6 @@ type Replication struct {
 	// Late says that this is longer than the 12 hours promised.
 	Late  bool             `json:"late"`
 	Error *UserFacingError `json:"error"` // of the last attempt
+	// Damaged counts those in the region that a verification found damaged.
+	Damaged int `json:"damaged,omitempty"`
 }

@@ -41,11 +41,24 @@ type RecoveryPointStore struct {
 	// HoldfastLeftOutVolumes is our own: volumes of the point that are not in this
 	// store.
 	HoldfastLeftOutVolumes []RecoveryPointVolume `json:"holdfastLeftOutVolumes,omitempty"`
+	// HoldfastDamage is our own, set when the point is known not to be whole in this
+	// store: restores that need what is damaged are refused.
+	HoldfastDamage *RecoveryPointDamage `json:"holdfastDamage,omitempty"`
 	// HoldfastRoot is our own: what the point's data must add up to, hex.
 	HoldfastRoot string `json:"holdfastRoot,omitempty"`
 	// HoldfastDeletion is our own, set while the point, whose time in this store is
 	// over, is being deleted there.
 	HoldfastDeletion *PointDeletion `json:"holdfastDeletion,omitempty"`
+}
+
+// RecoveryPointDamage says what of a point is not whole in a store, and why.
+type RecoveryPointDamage struct {
+	Code  string `json:"code"`
+	Found string `json:"found"` // for the first time, RFC 3339
+	// Objects says that nothing can be restored from the store.
+	Objects bool `json:"objects"`
+	// Volumes are claims, as namespace/name.
+	Volumes []string `json:"volumes"`
 }
 
 // RecoveryPointContents lists the namespaces and volumes of a point.

@@ -9,6 +9,15 @@ type VerifyRequest struct {
 	Data string `json:"data,omitempty"`
 }
 
+// RepairRequest is the body of POST {vault}/repair.
+type RepairRequest struct {
+	// BackupInstanceName is the one whose repositories are repaired; all of the vault when empty.
+	BackupInstanceName string `json:"backupInstanceName,omitempty"`
+	// DryRun only tells, in the details and warnings of the job, what is lost, what can
+	// be brought back and from where, and what would be rewritten.
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
 // CollectRequest is the body of POST {vault}/collect.
 type CollectRequest struct {
 	// BackupInstanceName is the one whose garbage is collected; all of the vault when empty.

@@ -49,6 +49,7 @@ func TestBuiltInRoles(t *testing.T) {
 		dp + "backupJobs/cancel/action":                                   {Own, Con, BC, BO},
 		dp + "verify/action":                                              {Own, Con, BC, BO},
 		dp + "collect/action":                                             {Own, Con, BC},
+		dp + "repair/action":                                              {Own, Con, BC},
 		dp + "deletedBackupInstances/undelete/action":                     {Own, Con, BC},
 		"Microsoft.DataProtection/locations/operationStatus/read":         every,
 		"Microsoft.DataProtection/locations/checkNameAvailability/action": {Own, Con, BC},

@@ -71,6 +71,7 @@ var (
 	backupManage = []string{
 		vaults + "write",
 		vaults + "collect/action", // our own: it deletes what nothing needs
+		vaults + "repair/action",  // our own: it replaces what is damaged
 		vaults + "backupPolicies/write",
 		vaults + "backupPolicies/delete",
 		instances + "write",

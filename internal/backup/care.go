@@ -94,7 +94,7 @@ func ParseVerifyData(text string) (VerifyData, *Problem) {
 	return "", Invalid("data", "%q is not none, sample or all", text)
 }
 
-// Upkeep is what a job of kind JobVerify or JobCollect does, to one repository
+// Upkeep is what a job of kind JobVerify, JobCollect or JobRepair does, to one repository
 // after the other: each is a task of the job.
 type Upkeep struct {
 	Instances []string `json:"instances"` // ids, one for each task
@@ -102,7 +102,7 @@ type Upkeep struct {
 	// repository in the vault. It may be shorter than Instances.
 	Regions []string   `json:"regions,omitempty"`
 	Data    VerifyData `json:"data,omitempty"`
-	DryRun  bool       `json:"dryRun,omitempty"` // of a collection: only tell what would be done
+	DryRun  bool       `json:"dryRun,omitempty"` // of a collection or repair: only tell what would be done
 	// TroubleSince is when the store began to fail at the present task.
 	TroubleSince time.Time `json:"troubleSince,omitzero"`
 	Points       int       `json:"points,omitempty"`    // verified so far

@@ -15,6 +15,8 @@ const (
 	CodeVaultSpareDamage Code = "UserWarningVaultDamageWithoutEffect"
 	// A job found recovery points that cannot be restored completely.
 	CodeVaultDamaged Code = "UserErrorVaultDamaged"
+	// A restore would read what is known not to be whole.
+	CodePointDamaged Code = "UserErrorRecoveryPointDamaged"
 	// Garbage cannot be told from what recovery points are being written need.
 	CodeVaultBusy Code = "UserErrorVaultIsBeingWritten"
 )

@@ -71,6 +71,7 @@ const (
 	JobRestore JobKind = "Restore"
 	JobVerify  JobKind = "Verify"  // of the vault; Upkeep is set
 	JobCollect JobKind = "Collect" // garbage, in the vault; Upkeep is set
+	JobRepair  JobKind = "Repair"  // of the vault; Upkeep is set
 )
 
 // JobStatus is how a job stands.

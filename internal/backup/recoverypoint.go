@@ -43,6 +43,7 @@ type RecoveryStore struct {
 	LeftOut []RecoveryVolume `json:"leftOut,omitempty"`
 	Onward  *Onward          `json:"onward,omitempty"` // set until it has been copied to the vault
 	Going   *Going           `json:"going,omitempty"`  // set while it is being deleted there
+	Damage  *Damage          `json:"damage,omitempty"` // set when it is known not to be whole there
 }
 
 // RecoveryVolume is one claim of a recovery point.

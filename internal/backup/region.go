@@ -103,6 +103,7 @@ type Replica struct {
 	Expires time.Time `json:"expires,omitzero"`
 	Bytes   int64     `json:"bytes,omitempty"`   // that were stored for it
 	Problem *Problem  `json:"problem,omitempty"` // of the last attempt
+	Damage  *Damage   `json:"damage,omitempty"`  // set when it is known not to be whole
 }
 
 // Replication is how far the recovery points of an instance are replicated.

@@ -108,7 +108,7 @@ func (r RestoreRequest) CheckAgainst(point *RecoveryPoint) *Problem {
 			return Invalid("restoreTargetInfo.restoreCriteria[0].includedNamespaces", "namespace %q is not in recovery point %s", ns, point.Name())
 		}
 	}
-	return nil
+	return r.checkDamage(point, store)
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -40,3 +40,37 @@ func TestVaultCollect(t *testing.T) {
 		t.Errorf("exit code %d, requests %q\n%s", code, f.requests, errs)
 	}
 }
+
+// A repair that could not bring back everything names what is lost.
+func TestVaultRepair(t *testing.T) {
+	f := newFixture(t)
+	f.answerUpkeep("repair", `{"name":"j","properties":{"operation":"Repair","status":"CompletedWithWarnings",
+		"extendedInfo":{"subTasks":[{"taskName":"shop","taskStatus":"CompletedWithWarnings"}],"additionalDetails":{"shop":"1 recovery points of 2 are damaged\nlost: recoveryPoints/abc objects"},
+		"warningDetails":[{"resourceName":"recoveryPoints/abc objects","warning":{"code":"UserErrorVaultDataDamaged","message":"cannot be restored"}}]}}}`)
+	code, _, errs := f.run("vault", "repair", "--vault-name", "v", "--instance", "shop", "--dry-run")
+	for _, want := range []string{"1 recovery points of 2 are damaged", "recoveryPoints/abc objects", "UserErrorVaultDataDamaged"} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("no %q in\n%s", want, errs)
+		}
+	}
+	if code != 0 || !strings.HasSuffix(f.requests[0], `/repair {"backupInstanceName":"shop","dryRun":true}`) {
+		t.Errorf("exit code %d, requests %q", code, f.requests)
+	}
+}
+
+// What is damaged is counted where recovery points are.
+func TestStatusCountsWhatIsDamaged(t *testing.T) {
+	f := newFixture(t)
+	const v = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v"
+	f.answers["GET "+v+"/backupInstances"] = `{"value":[{"id":"` + v + `/backupInstances/shop","name":"shop","properties":{"friendlyName":"shop",
+		"holdfastReplication":{"region":"west","rpoInSeconds":60,"pending":0,"damaged":2}}}]}`
+	f.answers["GET "+v+"/backupJobs"] = `{"value":[]}`
+	f.answers["GET "+v+"/backupInstances/shop/recoveryPoints"] = `{"value":[{"name":"p","properties":{"recoveryPointDataStoresDetails":[
+		{"type":"OperationalStore"},{"type":"VaultStore","holdfastDamage":{"code":"UserErrorVaultDataMissing"}}]}}]}`
+	if out := f.must("status", "-o", "table"); !strings.Contains(out, "1 operational, 1 vault (1 damaged)") || !strings.Contains(out, "1m0s old, 2 damaged") {
+		t.Error(out)
+	}
+	if out := f.must("recovery-point", "list", "--backup-instance-name", "shop", "-o", "table"); !strings.Contains(out, "VaultStore") {
+		t.Error(out)
+	}
+}

@@ -307,8 +307,12 @@ func (p *Provider) replicationTo(tx catalog.Tx, instanceID string) (*v1.Replicat
 	if err != nil || !ok {
 		return nil, err
 	}
+	care, err := inventory.CareOf(tx, instanceID)
+	if err != nil {
+		return nil, err
+	}
 	now := p.Clock.Now()
-	out := &v1.Replication{Region: sum.Region, Pending: sum.Pending, PendingSince: optionalTime(sum.Since), Late: sum.Late(now), Error: facing(sum.Problem)}
+	out := &v1.Replication{Damaged: len(care.Replica.Damaged), Region: sum.Region, Pending: sum.Pending, PendingSince: optionalTime(sum.Since), Late: sum.Late(now), Error: facing(sum.Problem)}
 	if sum.Newest != "" {
 		age, lag := int64(sum.Age(now).Seconds()), int64(sum.Lag.Seconds())
 		out.NewestRecoveryPointID, out.RecoveryPointTime = &sum.Newest, optionalTime(sum.Time)

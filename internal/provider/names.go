@@ -71,7 +71,7 @@ var offered = []struct {
 	resource string
 	verbs    []string
 }{
-	{"backupVaults", []string{"read", "write", "delete", "validateForBackup/action", "verify/action", "collect/action"}},
+	{"backupVaults", []string{"read", "write", "delete", "validateForBackup/action", "verify/action", "collect/action", "repair/action"}},
 	{"backupVaults/backupPolicies", []string{"read", "write", "delete"}},
 	{"backupVaults/backupInstances", []string{
 		"read", "write", "delete", "backup/action", "validateRestore/action", "restore/action",

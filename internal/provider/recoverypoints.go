@@ -86,7 +86,7 @@ func (p *Provider) pagePoints(ctx context.Context, r *arm.Request, in points, of
 // recoveryPointTo shows a recovery point.
 func recoveryPointTo(p *backup.RecoveryPoint) v1.RecoveryPoint {
 	state := "Completed"
-	if p.Partial {
+	if p.Partial || damagedEverywhere(p) {
 		state = "Partial"
 	}
 	out := v1.RecoveryPoint{Resource: envelope(&p.Meta), Properties: &v1.RecoveryPointProperties{
@@ -105,7 +105,24 @@ func recoveryPointTo(p *backup.RecoveryPoint) v1.RecoveryPoint {
 func recoveryStoreTo(s *backup.RecoveryStore) v1.RecoveryPointStore {
 	return v1.RecoveryPointStore{ID: s.ID, Type: string(s.Tier), CreationTime: arm.FormatTime(s.Created),
 		ExpiryTime: optionalTime(s.Expires), State: "COMMITTED", Visible: true,
-		HoldfastLeftOutVolumes: show(s.LeftOut, recoveryVolumeTo), HoldfastRoot: s.Root, HoldfastDeletion: deletionTo(s.Going)}
+		HoldfastLeftOutVolumes: show(s.LeftOut, recoveryVolumeTo), HoldfastRoot: s.Root, HoldfastDeletion: deletionTo(s.Going), HoldfastDamage: damageTo(s.Damage)}
+}
+
+func damageTo(d *backup.Damage) *v1.RecoveryPointDamage {
+	if d == nil {
+		return nil
+	}
+	return &v1.RecoveryPointDamage{Code: string(d.Reason), Found: arm.FormatTime(d.Found), Objects: d.Objects, Volumes: append([]string{}, d.Volumes...)}
+}
+
+// damagedEverywhere says that no place of a recovery point has all of it.
+func damagedEverywhere(p *backup.RecoveryPoint) bool {
+	for _, s := range p.Stores {
+		if s.Damage == nil {
+			return false
+		}
+	}
+	return len(p.Stores) > 0
 }
 
 func recoveryVolumeTo(v *backup.RecoveryVolume) v1.RecoveryPointVolume {

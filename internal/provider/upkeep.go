@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"strings"
 
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/arm"
@@ -18,6 +19,7 @@ func (p *Provider) upkeepActions() []arm.Action {
 	return []arm.Action{
 		{Name: "verify", Handler: p.verifyVault},
 		{Name: "collect", Handler: p.collectVault},
+		{Name: "repair", Handler: p.repairVault},
 	}
 }
 
@@ -43,6 +45,15 @@ func (p *Provider) collectVault(ctx context.Context, r *arm.Request) (*arm.Respo
 	return p.startUpkeep(ctx, r, backup.JobCollect, in.BackupInstanceName, backup.Upkeep{DryRun: in.DryRun})
 }
 
+// repairVault starts a job that brings back what is damaged, as far as it can be.
+func (p *Provider) repairVault(ctx context.Context, r *arm.Request) (*arm.Response, error) {
+	var in v1.RepairRequest
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	return p.startUpkeep(ctx, r, backup.JobRepair, in.BackupInstanceName, backup.Upkeep{Data: backup.VerifyAll, DryRun: in.DryRun})
+}
+
 // startUpkeep writes a job over one instance of the vault, or over all.
 func (p *Provider) startUpkeep(ctx context.Context, r *arm.Request, kind backup.JobKind, name string, what backup.Upkeep) (*arm.Response, error) {
 	var resp *arm.Response
@@ -63,11 +74,7 @@ func (p *Provider) startUpkeep(ctx context.Context, r *arm.Request, kind backup.
 		if err := refuse(backup.CheckRunning(inVault(jobs, vault), kind)); err != nil {
 			return err
 		}
-		action := "verify"
-		if kind == backup.JobCollect {
-			action = "collect"
-		}
-		op, err := p.writeJob(tx, r, vault.ID, vault.Location, job, typeVault+"/"+action+"/action")
+		op, err := p.writeJob(tx, r, vault.ID, vault.Location, job, typeVault+"/"+strings.ToLower(string(kind))+"/action")
 		resp = arm.Accepted(op, pollVault)
 		return err
 	})

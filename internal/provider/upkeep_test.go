@@ -1,10 +1,13 @@
 package provider_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
 )
 
 // Verifying and collecting are jobs over one instance or the whole vault.
@@ -12,7 +15,7 @@ func TestVaultUpkeep(t *testing.T) {
 	t.Parallel()
 	w := protect(t)
 	w.work()
-	for action, category := range map[string]string{"verify": "Verify", "collect": "Collect"} {
+	for action, category := range map[string]string{"verify": "Verify", "collect": "Collect", "repair": "Repair"} {
 		for body, about := range map[string]string{`{}`: "", `{"backupInstanceName":"i1"}`: at} {
 			accepted := w.must(202, "POST", vaultAt+"/"+action, body)
 			if !strings.Contains(accepted.Header.Get("Azure-AsyncOperation"), vaultAt+"/operationStatus/") || accepted.Header.Get("Location") == "" {
@@ -51,6 +54,8 @@ func TestVaultUpkeepIsRefused(t *testing.T) {
 		{"operator", "verify", `{"data":"ALL"}`, 202, ""},
 		{"operator", "collect", `{"dryRun":true}`, 403, "AuthorizationFailed"},
 		{"contributor", "collect", `{"dryRun":true}`, 202, ""},
+		{"operator", "repair", `{"dryRun":true}`, 403, "AuthorizationFailed"},
+		{"contributor", "repair", `{"dryRun":true}`, 202, ""},
 	} {
 		if a := w.do(c.who, "POST", vaultAt+"/"+c.action, c.body); a.StatusCode != c.status || c.code != "" && a.code(t) != c.code {
 			t.Errorf("%s %s %s: %d %s", c.who, c.action, c.body, a.StatusCode, a.raw)
@@ -58,5 +63,50 @@ func TestVaultUpkeepIsRefused(t *testing.T) {
 	}
 	if a := w.do("owner", "POST", vaultAt+"x/verify", `{}`); a.StatusCode != 404 {
 		t.Errorf("%d %s", a.StatusCode, a.raw)
+	}
+}
+
+// A job over a vault has a task for each repository: in the vault, of what was deleted,
+// and of replicas.
+func TestVaultUpkeepHasATaskForEachRepository(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	w.work()
+	w.update(func(tx catalog.Tx) error {
+		gone := &backup.DeletedInstance{Meta: backup.Meta{ID: vaultAt + "/deletedBackupInstances/old"},
+			Instance: backup.Instance{Meta: backup.Meta{ID: vaultAt + "/backupInstances/old"}}}
+		return errors.Join(inventory.Deleted.Put(tx, gone),
+			inventory.Replicas.Put(tx, &backup.Replica{Meta: backup.Meta{ID: at + "/recoveryPoints/p"}, Region: "west"}))
+	})
+	for body, want := range map[string]string{`{}`: "i1, i1 in west, old", `{"backupInstanceName":"old"}`: "old", `{"backupInstanceName":"i1"}`: "i1, i1 in west"} {
+		w.must(202, "POST", vaultAt+"/verify", body)
+		p := w.must(200, "GET", w.work()[0].Subject, "").at("properties").(map[string]any)
+		var names []string
+		for _, task := range p["extendedInfo"].(map[string]any)["subTasks"].([]any) {
+			names = append(names, task.(map[string]any)["taskName"].(string))
+		}
+		if got := strings.Join(names, ", "); got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+}
+
+// A recovery point that is known to be damaged says so, and is not restored.
+func TestDamagedRecoveryPoint(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	id := at + "/recoveryPoints/" + pointName
+	w.update(func(tx catalog.Tx) error {
+		p, err := inventory.RecoveryPoints.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		p.Stores[0].Damage = &backup.Damage{Found: w.clock.Now(), Reason: backup.CodeVaultDataMissing, Volumes: []string{"shop/data"}}
+		return inventory.RecoveryPoints.Put(tx, p)
+	})
+	shown := w.must(200, "GET", id, "").at("properties").(map[string]any)
+	store := shown["recoveryPointDataStoresDetails"].([]any)[0].(map[string]any)
+	if damage, _ := store["holdfastDamage"].(map[string]any); shown["recoveryPointState"] != "Partial" || damage["code"] != "UserErrorVaultDataMissing" || damage["objects"] != false {
+		t.Errorf("%v", shown)
 	}
 }

@@ -111,11 +111,14 @@ func (w *Workflow) nextUpkeep(ctx context.Context, work backup.Work) (job *backu
 
 // carry does what the job is for, to one repository.
 func (w *Workflow) carry(ctx context.Context, job *backup.Job, at *backup.VaultedPoint) outcome {
-	if job.Kind == backup.JobCollect {
-		return w.carryCollect(ctx, job, at)
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	switch job.Kind {
+	case backup.JobCollect:
+		return w.carryCollect(ctx, job, at)
+	case backup.JobRepair:
+		return w.carryRepair(ctx, job, at, w.reporter(ctx, job, cancel))
+	}
 	v, err := w.verifyAt(ctx, at, repo.VerifyOptions{
 		Share: w.shareOf(job.Upkeep.Data), Seed: seedOf(job), Progress: w.reporter(ctx, job, cancel),
 	})
@@ -276,9 +279,16 @@ func (t *turn) noteVerified(instanceID, region string, done outcome) error {
 	if done.verified == nil && done.trouble == nil {
 		return nil
 	}
+	var damaged []string
+	if done.verified != nil {
+		var err error
+		if damaged, err = t.markDamage(instanceID, region, done.verified); err != nil {
+			return err
+		}
+	}
 	return t.noteCare(instanceID, region, func(c *backup.Condition) {
 		if c.Verify.Problem = done.trouble; done.verified != nil {
-			c.Verify.Ended, c.Damaged, c.Findings = t.now, done.verified.damaged, done.verified.findings()
+			c.Verify.Ended, c.Damaged, c.Findings = t.now, damaged, done.verified.findings()
 		}
 	})
 }
@@ -294,7 +304,7 @@ func (t *turn) endUpkeep() (jobs.Result, error) {
 	}
 	job.TellRest()
 	u := job.Upkeep
-	if job.Kind == backup.JobVerify {
+	if job.Kind != backup.JobCollect {
 		for name, n := range map[string]int64{"recoveryPoints": int64(u.Points), "damagedRecoveryPoints": int64(u.Damaged),
 			"findings": int64(u.Findings), "blocks": u.Blocks, "bytesRead": u.BytesRead} {
 			job.Detail(name, strconv.FormatInt(n, 10))

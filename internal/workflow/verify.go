@@ -18,6 +18,9 @@ import (
 type verified struct {
 	report   repo.VerifyReport
 	damaged  []string // names of recovery points that cannot be restored completely
+	absent   map[string]error
+	damage   map[string]*backup.Damage // by name of the recovery point
+	readAll  bool                      // every byte was read
 	warnings []backup.Warning
 	untold   int // warnings beyond those
 }
@@ -47,7 +50,9 @@ func (w *Workflow) verifyAt(ctx context.Context, at *backup.VaultedPoint, o repo
 	if err != nil {
 		return verified{}, err
 	}
-	return w.judge(ctx, at, report, absent)
+	v, err := w.judge(ctx, at, report, absent)
+	v.readAll = o.Share == 1
+	return v, err
 }
 
 // unreadable is what is found when the repository as a whole cannot be read:
@@ -117,10 +122,10 @@ func (w *Workflow) judge(ctx context.Context, at *backup.VaultedPoint, report re
 	if err != nil {
 		return verified{}, err
 	}
-	v := verified{report: report, damaged: report.Damaged()}
+	v := verified{report: report, damaged: report.Damaged(), absent: map[string]error{}, damage: map[string]*backup.Damage{}}
 	for point, why := range absent {
 		if _, still := after[point]; still {
-			v.damaged = append(v.damaged, point)
+			v.damaged, v.absent[point] = append(v.damaged, point), why
 			v.add(at, affected{Affected: repo.Affected{Point: point}, code: absenceOf(why), why: why})
 		}
 	}
@@ -176,6 +181,10 @@ func (v *verified) find(at *backup.VaultedPoint, f repo.Finding) {
 
 // add names the recovery point, and the volume or the archive in it.
 func (v *verified) add(at *backup.VaultedPoint, a affected) {
+	if v.damage[a.Point] == nil {
+		v.damage[a.Point] = &backup.Damage{Reason: a.code}
+	}
+	v.damage[a.Point].Add(a.Volume)
 	id := at.InstanceID + "/recoveryPoints/" + a.Point
 	resource, what := "recoveryPoints/"+a.Point, "recovery point "+a.Point
 	switch {

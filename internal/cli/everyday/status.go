@@ -82,6 +82,7 @@ type replication struct {
 	RPOInSeconds *int64 `json:"rpoInSeconds"`
 	Pending      int    `json:"pending"`
 	Late         bool   `json:"late"`
+	Damaged      int    `json:"damaged"`
 }
 
 func (r *replication) text() string {
@@ -98,6 +99,9 @@ func (r *replication) text() string {
 	if r.Late {
 		text += ", late"
 	}
+	if r.Damaged > 0 {
+		text += fmt.Sprintf(", %d damaged", r.Damaged)
+	}
 	return text
 }
 
@@ -107,17 +111,23 @@ func pointsOf(ctx context.Context, c *console.Console, name string) (string, err
 	if err != nil {
 		return "", err
 	}
-	count := map[string]int{}
+	count, damaged := map[string]int{}, 0
 	for _, raw := range points {
 		stores, err := instance.StoresOf(raw)
 		if err != nil {
 			return "", err
 		}
 		for _, s := range stores {
-			count[s]++
+			count[s.Type]++
+			if s.Damaged {
+				damaged++
+			}
 		}
 	}
 	text := fmt.Sprintf("%d operational, %d vault", count["OperationalStore"], count["VaultStore"])
+	if damaged > 0 {
+		text += fmt.Sprintf(" (%d damaged)", damaged)
+	}
 	if len(points) == 0 {
 		text = "none"
 	}

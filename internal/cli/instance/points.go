@@ -15,6 +15,7 @@ import (
 var pointColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "time", Path: "properties.recoveryPointTime"},
 	{Title: "type", Path: "properties.recoveryPointType"}, {Title: "tag", Path: "properties.retentionTagName"},
 	{Title: "stores", Path: "join(', ', properties.recoveryPointDataStoresDetails[].type || `[]`)"}, {Title: "state", Path: "properties.recoveryPointState"},
+	{Title: "damaged in", Path: "join(', ', properties.recoveryPointDataStoresDetails[?holdfastDamage].type || `[]`)"},
 	{Title: "not deleted", Path: "join(', ', properties.recoveryPointDataStoresDetails[].holdfastDeletion.error.code || `[]`)"}}
 
 func recoveryPoints(c *console.Console) *cobra.Command {
@@ -88,21 +89,28 @@ func showPoint(c *console.Console) *cobra.Command {
 	return cmd
 }
 
-// StoresOf names the stores that a recovery point is in.
-func StoresOf(raw json.RawMessage) ([]string, error) {
+// Store is a tier that keeps a recovery point.
+type Store struct {
+	Type    string
+	Damaged bool // it is known not to have all of it
+}
+
+// StoresOf reads which tiers keep a recovery point.
+func StoresOf(raw json.RawMessage) ([]Store, error) {
 	var p struct {
 		Properties struct {
 			RecoveryPointDataStoresDetails []struct {
-				Type string `json:"type"`
+				Type           string          `json:"type"`
+				HoldfastDamage json.RawMessage `json:"holdfastDamage"`
 			} `json:"recoveryPointDataStoresDetails"`
 		} `json:"properties"`
 	}
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return nil, err
 	}
-	var out []string
+	var out []Store
 	for _, s := range p.Properties.RecoveryPointDataStoresDetails {
-		out = append(out, s.Type)
+		out = append(out, Store{s.Type, len(s.HoldfastDamage) > 0})
 	}
 	return out, nil
 }
@@ -131,7 +139,8 @@ func newestPoint(ctx context.Context, c *console.Console, name, store string, se
 		if err != nil {
 			return "", err
 		}
-		if slices.Contains(stores, store) && p.Properties.RecoveryPointTime > at {
+		kept := slices.ContainsFunc(stores, func(s Store) bool { return s.Type == store })
+		if kept && p.Properties.RecoveryPointTime > at {
 			newest, at = p.Name, p.Properties.RecoveryPointTime
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // VaultUpkeep returns the commands of the backup-vault group that look after
 // what is in a vault. They are jobs that people watch, as backups are.
 func VaultUpkeep(c *console.Console) []*cobra.Command {
-	return []*cobra.Command{verifyVault(c), collectVault(c)}
+	return []*cobra.Command{verifyVault(c), collectVault(c), repairVault(c)}
 }
 
 func verifyVault(c *console.Console) *cobra.Command {
@@ -38,6 +38,22 @@ func collectVault(c *console.Console) *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&name, "instance", "", "name of a backup instance (default: all of the vault)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what would be deleted, and why")
+	return cmd
+}
+
+func repairVault(c *console.Console) *cobra.Command {
+	var name string
+	var dry bool
+	cmd := &cobra.Command{Use: "repair", Short: "Bring back what is damaged in a vault, and watch it", Args: cobra.NoArgs,
+		Long: "Read all that is in a vault, and bring back what is damaged: from what is stored twice, and from the replica in the paired region, which is " +
+			"repaired from the vault in turn. Damaged packs are given up, and what is still needed of them is stored again. " +
+			"Recovery points that cannot be restored completely afterwards are named with the volume and the reason, and marked.",
+		Example: "  holdfast vault repair --vault-name main --instance shop --dry-run",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return upkeep(cmd.Context(), c, "repair", map[string]any{"backupInstanceName": name, "dryRun": dry})
+		}}
+	cmd.Flags().StringVar(&name, "instance", "", "name of a backup instance (default: all of the vault)")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what is lost, what can be brought back, and what would be rewritten")
 	return cmd
 }
 
