@@ -50,32 +50,19 @@ func plainLocation(l string) string {
 	return strings.ToLower(strings.ReplaceAll(l, " ", ""))
 }
 
-// pickEnum returns the canonical spelling of a value out of a closed set.
-// Empty stays empty.
+// pickEnum returns the canonical spelling of a value, as backup.OneOf.
 func pickEnum(target, value string, allowed ...string) (string, error) {
-	if value == "" {
-		return "", nil
-	}
-	for _, a := range allowed {
-		if strings.EqualFold(a, value) {
-			return a, nil
-		}
-	}
-	return "", refuse(backup.Invalid(target, "%q is not one of %s", value, strings.Join(allowed, ", ")))
+	picked, err := backup.OneOf(target, value, allowed...)
+	return picked, refused(err)
 }
 
-// expectObject checks the discriminator of a polymorphic object; empty is
-// refused too.
+// expectObject checks the discriminator of an object, as backup.ExpectObject.
 func expectObject(target, value string, allowed ...string) (string, error) {
-	if value == "" {
-		return "", refuse(backup.Invalid(target+".objectType", "objectType is required: %s", strings.Join(allowed, " or ")))
-	}
-	return pickEnum(target+".objectType", value, allowed...)
+	kind, err := backup.ExpectObject(target, value, allowed...)
+	return kind, refused(err)
 }
 
-func required(target string) error {
-	return refuse(backup.Invalid(target, "%s is required", target[strings.LastIndexByte(target, '.')+1:]))
-}
+func required(target string) error { return refuse(backup.Required(target)) }
 
 // identityFrom reads the identity of a body; old keeps its principal.
 func identityFrom(in *v1.Identity, old backup.Identity) (backup.Identity, error) {

@@ -8,6 +8,7 @@ import (
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/policywire"
 )
 
 const (
@@ -29,9 +30,9 @@ func (p *Provider) putPolicy(ctx context.Context, r *arm.Request) (*arm.Response
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	policy, err := policyFrom(in)
+	policy, err := policywire.Read(in.Properties)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
 	policy.ID = r.ID.String()
 	if err := refuse(policy.Check()); err != nil {
@@ -107,4 +108,9 @@ func (p *Provider) deletePolicy(ctx context.Context, r *arm.Request) (*arm.Respo
 		}
 		return inventory.Policies.Delete(tx, policy.ID)
 	}))
+}
+
+// policyTo shows a policy.
+func policyTo(p *backup.Policy) v1.Policy {
+	return v1.Policy{Resource: envelope(&p.Meta), Properties: policywire.Show(p)}
 }

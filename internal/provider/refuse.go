@@ -45,6 +45,14 @@ func refuse(p *backup.Problem) error {
 	}
 }
 
+// refused is refuse of an error that is a broken rule; others stay as they are.
+func refused(err error) error {
+	if problem, ok := backup.AsProblem(err); ok {
+		return refuse(problem)
+	}
+	return err
+}
+
 // missing refuses a body that names a resource that does not exist.
 func missing(target, what, id string) error {
 	return refuse(backup.NewProblem(backup.CodeResourceNotFound, target, "%s %s does not exist", what, id))

@@ -124,7 +124,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"neither":     {nil, "--name"},
 		"both":        {[]string{"--policy", file, "--name", "p"}, "--name"},
-		"no policy":   {[]string{"--policy", "{}"}, "datasourceTypes"},
+		"no policy":   {[]string{"--policy", "{}"}, "objectType"},
 		"too often":   {[]string{"--policy", hourly}, "backups every PT1H are not possible"},
 		"odd day":     {[]string{"--policy", file, "--from", "tomorrow"}, "--from"},
 		"backwards":   {[]string{"--policy", file, "--from", "2027-01-02", "--at", "2027-01-01"}, "must be after"},
