@@ -87,10 +87,9 @@ type Workflow struct {
 	// VaultCounts counts copies into the vault that went badly.
 	VaultCounts VaultCounts
 
-	opened     time.Time
-	scheduling sync.Mutex  // one looks at what is due at a time
-	upkeeping  slots       // of collections and verifications
-	trusted    atomic.Bool // the store of the vaults was tried
+	opened    time.Time
+	upkeeping slots       // of collections and verifications
+	trusted   atomic.Bool // the store of the vaults was tried
 
 	triedReplicas sync.Map // names of regions whose store was tried
 	replicating   slots    // of instances, by backup.Key
