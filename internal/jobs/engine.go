@@ -24,9 +24,9 @@ const (
 	softStop     = 10 * time.Second
 	firstRetry   = time.Second
 	longestRetry = time.Minute
-	// rescueAfter is when a step counts as that of a process that died. River waits
-	// longer for handlers that may take longer.
-	rescueAfter = 2 * StepTimeout
+	// rescueAfter is when a step counts as that of a process that died: its context has
+	// ended by then. River waits longer for handlers that may take longer.
+	rescueAfter = StepTimeout + 15*time.Second
 )
 
 // Engine runs jobs until it is stopped.
