@@ -5,6 +5,7 @@
 //	bench ── makes seeded data, and serves the objects as an API server does
 //	  ├── for each part, three rounds: a process for the work, one for its limit
 //	  ├── for each database: a service with a full catalog, and what it is asked
+//	  ├── for each database: the schedule over thousands of instances
 //	  └── for each case of volumes: processes of ours, and of restic and borg
 //
 // A process does one measurement, so that its peak memory is that of the work.
@@ -48,6 +49,7 @@ func main() {
 	one := flag.String("one", "", "for the program itself: do this one measurement; the place is read from standard input")
 	isTask := flag.Bool("task", false, "for the program itself: do the task that is read from standard input")
 	isAPI := flag.Bool("api", false, "for the program itself: measure the API of a service; its place is read from standard input")
+	isSchedule := flag.Bool("schedule", false, "for the program itself: measure the schedule; its place is read from standard input")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -57,6 +59,8 @@ func main() {
 		do = func() error { return child(ctx, *one) }
 	case *isAPI:
 		do = func() error { return apiChild(ctx) }
+	case *isSchedule:
+		do = func() error { return scheduleChild(ctx) }
 	case *isTask:
 		do = func() error { return profiled(o.profile, func() error { return doTask(ctx) }) }
 	}
@@ -108,6 +112,9 @@ func (o options) all(ctx context.Context) (err error) {
 		return err
 	}
 	if err := o.api(ctx, dir, match); err != nil {
+		return err
+	}
+	if err := o.schedule(ctx, dir, match); err != nil {
 		return err
 	}
 	return o.volumes(ctx, dir, match)
