@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +58,8 @@ func (c *counts) begun() int {
 // outcome is what became of all backups.
 type outcome struct {
 	started, late, twice, lost int
-	again, kills               int
+	early                      int // begun before their time
+	again, kills, replicas     int
 	last                       time.Duration // from due to the start of the last one
 	whole                      time.Duration // from due to the end of the last one
 	median                     time.Duration // from due to a start
@@ -69,7 +69,7 @@ type outcome struct {
 
 // sum compares what the agents have seen with what the service says: complete are
 // the recovery points of each instance, by id in lower case, whose job completed.
-func (c *counts) sum(due time.Time, window time.Duration, instances []string, complete map[string]int) outcome {
+func (c *counts) sum(due time.Time, instances []string, complete map[string]int) outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := outcome{again: c.again}
@@ -79,8 +79,11 @@ func (c *counts) sum(due time.Time, window time.Duration, instances []string, co
 		if s != nil {
 			o.started++
 			waits = append(waits, s.first.Sub(due))
-			if s.first.Sub(due) > window {
+			if s.first.Sub(due) > promise {
 				o.late++
+			}
+			if s.first.Before(due) {
+				o.early++
 			}
 			if len(s.points) > 1 || s.beside {
 				o.twice++
@@ -98,14 +101,14 @@ func (c *counts) sum(due time.Time, window time.Duration, instances []string, co
 }
 
 func (o outcome) line(database string) string {
-	return fmt.Sprintf("bench fleet started=%d late=%d twice=%d lost=%d database=%s kills=%d offered_again=%d median_wait=%.0fs last_start=%.0fs all=%.0fs service_cpu=%.0fs rss=%d",
-		o.started, o.late, o.twice, o.lost, database, o.kills, o.again, o.median.Seconds(), o.last.Seconds(), o.whole.Seconds(), o.cpu, o.peak/1e6)
+	return fmt.Sprintf("bench fleet started=%d late=%d twice=%d lost=%d database=%s replicas=%d kills=%d offered_again=%d median_wait=%.0fs last_start=%.0fs all=%.0fs service_cpu=%.0fs rss=%d",
+		o.started, o.late, o.twice, o.lost, database, o.replicas, o.kills, o.again, o.median.Seconds(), o.last.Seconds(), o.whole.Seconds(), o.cpu, o.peak/1e6)
 }
 
 // verdict says whether the promise was kept.
 func (o outcome) verdict(s size) error {
-	if o.started == s.instances() && o.late+o.twice+o.lost == 0 && o.kills == s.Kills {
+	if o.started == s.instances() && o.early+o.late+o.twice+o.lost == 0 && o.kills == s.Kills {
 		return nil
 	}
-	return errors.New("the promise was not kept: " + o.line("this one"))
+	return fmt.Errorf("the promise was not kept, %d began before their time: %s", o.early, o.line("this one"))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -32,6 +33,7 @@ type world struct {
 	subscription string
 	agents       *agents
 	instances    []string // ids
+	due          time.Time
 }
 
 func (w *world) group() string     { return w.subscription + "/resourceGroups/fleet" }
@@ -63,22 +65,13 @@ func (w *world) furnish(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", r.path, err)
 		}
 	}
-	var policies, clusters []string
-	for n := range w.size.Policies {
-		policies = append(policies, w.policy(n))
-	}
-	for n := range w.size.Clusters {
-		clusters = append(clusters, w.cluster(n))
-	}
 	vault, err := w.principal(ctx, w.vault())
 	if err == nil {
 		err = w.assign(ctx, reader, vault, w.snapshots())
 	}
-	if err == nil {
-		err = each(ctx, policies, func(ctx context.Context, id string) error {
-			_, err := w.must(ctx, http.MethodPut, id, policyBody())
-			return err
-		})
+	var clusters []string
+	for n := range w.size.Clusters {
+		clusters = append(clusters, w.cluster(n))
 	}
 	if err == nil {
 		err = each(ctx, clusters, func(ctx context.Context, id string) error { return w.connect(ctx, id, vault) })
@@ -86,7 +79,29 @@ func (w *world) furnish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.protect(ctx)
+	begun := time.Now()
+	if err := w.makePolicies(ctx, begun.Add(w.size.Lead)); err != nil {
+		return err
+	}
+	if err := w.protect(ctx); err != nil {
+		return err
+	}
+	tell("%d instances protected after %.0f s, all due in %.0f s", w.size.instances(), time.Since(begun).Seconds(), time.Until(w.due).Seconds())
+	return nil
+}
+
+// makePolicies makes policies that are all due at one moment: once instances use
+// them they cannot be changed.
+func (w *world) makePolicies(ctx context.Context, due time.Time) error {
+	w.due = due.UTC().Truncate(time.Second)
+	var policies []string
+	for n := range w.size.Policies {
+		policies = append(policies, w.policy(n))
+	}
+	return each(ctx, policies, func(ctx context.Context, id string) error {
+		_, err := w.must(ctx, http.MethodPut, id, policyBody(w.due))
+		return err
+	})
 }
 
 // connect connects a cluster, declares its extension and gives the roles.
@@ -155,7 +170,7 @@ func (w *world) assign(ctx context.Context, role, principal, scope string) error
 	return err
 }
 
-// protect makes the instances and waits until all are protected.
+// protect makes the instances and waits until all are protected and planned.
 func (w *world) protect(ctx context.Context) error {
 	body := map[string]object{}
 	for c := range w.size.Clusters {
@@ -172,13 +187,51 @@ func (w *world) protect(ctx context.Context) error {
 	for err == nil {
 		var protected int
 		if protected, err = w.protected(ctx); protected == len(w.instances) {
-			return nil
+			return each(ctx, w.instances, w.planned)
 		}
 		if err == nil {
-			err = pause(ctx, time.Second)
+			err = w.hurry(ctx)
 		}
 	}
 	return err
+}
+
+// errTooSlow says that not everything was protected before the time of the policies.
+var errTooSlow = errors.New("furnishing took too long")
+
+// hurry waits a moment, while there is time.
+func (w *world) hurry(ctx context.Context) error {
+	if time.Now().After(w.due) {
+		return errTooSlow
+	}
+	return pause(ctx, time.Second)
+}
+
+// planned waits until the next backup of an instance is due when all are.
+func (w *world) planned(ctx context.Context, id string) error {
+	for {
+		var instance struct {
+			Properties struct {
+				Schedule *struct{ NextDue time.Time } `json:"holdfastSchedule"`
+			}
+		}
+		answer, err := w.api.Do(ctx, http.MethodGet, id, apiVersion, nil)
+		if err == nil {
+			err = json.Unmarshal(answer.Body, &instance)
+		}
+		if err != nil {
+			return err
+		}
+		if plan := instance.Properties.Schedule; plan != nil {
+			if !plan.NextDue.Equal(w.due) {
+				return fmt.Errorf("next due at %v and not %v: %w", plan.NextDue, w.due, errTooSlow)
+			}
+			return nil
+		}
+		if err := w.hurry(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 func (w *world) protected(ctx context.Context) (n int, err error) {
@@ -217,15 +270,16 @@ func (w *world) instance(cluster, policy int) object {
 				"includedNamespaces": []string{fmt.Sprintf("n%03d", policy)}, "includeClusterScopeResources": false, "snapshotVolumes": false}}}}}
 }
 
-// policyBody is a policy that takes a backup every day and keeps it for a week.
-func policyBody() object {
+// policyBody is a policy that takes a backup every day at a time and keeps it for a
+// week.
+func policyBody(due time.Time) object {
 	operational := object{"dataStoreType": "OperationalStore", "objectType": "DataStoreInfoBase"}
 	return object{"properties": object{"objectType": "BackupPolicy", "datasourceTypes": []string{"Microsoft.ContainerService/managedClusters"},
 		"policyRules": []any{
 			object{"name": "BackupHourly", "objectType": "AzureBackupRule", "dataStore": operational,
 				"backupParameters": object{"objectType": "AzureBackupParams", "backupType": "Incremental"},
 				"trigger": object{"objectType": "ScheduleBasedTriggerContext",
-					"schedule":        object{"repeatingTimeIntervals": []string{"R/2023-01-04T09:00:00+00:00/P1D"}, "timeZone": "Coordinated Universal Time"},
+					"schedule":        object{"repeatingTimeIntervals": []string{"R/" + due.AddDate(0, 0, -1).Format("2006-01-02T15:04:05+00:00") + "/P1D"}, "timeZone": "Coordinated Universal Time"},
 					"taggingCriteria": []any{object{"isDefault": true, "taggingPriority": 99, "tagInfo": object{"id": "Default_", "tagName": "Default"}}}}},
 			object{"name": "Default", "objectType": "AzureRetentionRule", "isDefault": true,
 				"lifecycles": []any{object{"sourceDataStore": operational, "targetDataStoreCopySettings": []any{},

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,26 +17,26 @@ import (
 // atOnce is how many requests are under way when all are to be made.
 const atOnce = 16
 
-// run does one run: it furnishes, asks for all backups, kills the service on the
-// way and looks at what there is at the end.
+// run does one run: it furnishes, waits until all backups are due, kills the service
+// on the way and looks at what there is at the end.
 func run(ctx context.Context, s size, program, dir, database string) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
-	p, err := newProcess(program, dir, database)
+	service, err := newReplicas(s.Replicas, program, dir, database, s.Window)
 	if err != nil {
 		return o, err
 	}
-	defer p.kill()
+	defer service.kill()
 	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w\nthe end of the service's log:\n%s", err, p.logEnd())
+		if err != nil && !errors.Is(err, errTooSlow) {
+			err = fmt.Errorf("%w%s", err, service.logEnds())
 		}
 	}()
-	if err := p.start(ctx); err != nil {
+	if err := service.start(ctx); err != nil {
 		return o, err
 	}
 	w := &world{size: s}
-	if w.api, w.subscription, err = p.signIn(); err != nil {
+	if w.api, w.subscription, err = service[0].signIn(); err != nil {
 		return o, err
 	}
 	identities := filepath.Join(dir, "agents")
@@ -46,22 +46,20 @@ func run(ctx context.Context, s size, program, dir, database string) (o outcome,
 	working, rest := context.WithCancel(ctx)
 	w.agents = &agents{ctx: working, dir: identities, size: s, count: newCounts(), log: slog.New(slog.DiscardHandler)}
 	defer func() { rest(); w.agents.done.Wait() }()
-	begun := time.Now()
 	if err := w.furnish(ctx); err != nil {
 		return o, fmt.Errorf("furnish: %w", err)
 	}
-	tell("%d instances protected after %.0f s", s.instances(), time.Since(begun).Seconds())
-	p.kill() // what furnishing took is not counted
-	p.cpu, p.peak = 0, 0
-	if err := p.start(ctx); err != nil {
+	service.kill() // what furnishing took is not counted
+	service.forget()
+	if err := service.start(ctx); err != nil {
 		return o, err
 	}
-	due := time.Now()
-	if err := w.trigger(ctx); err != nil {
-		return o, fmt.Errorf("ask for backups: %w", err)
-	}
-	tell("all backups asked for after %.0f s, %d begun", time.Since(due).Seconds(), w.agents.count.begun())
-	kills, err := w.killOnTheWay(ctx, p)
+	return w.live(ctx, service)
+}
+
+// live lets the time of the policies come, and sees what becomes of it.
+func (w *world) live(ctx context.Context, service replicas) (o outcome, err error) {
+	kills, err := w.killOnTheWay(ctx, service)
 	if err != nil {
 		return o, err
 	}
@@ -69,10 +67,11 @@ func run(ctx context.Context, s size, program, dir, database string) (o outcome,
 	if err != nil {
 		return o, err
 	}
-	whole := time.Since(due)
-	p.kill()
-	o = w.agents.count.sum(due, s.Window, w.instances, complete)
-	o.kills, o.whole, o.peak, o.cpu = kills, whole, p.peak, p.cpu
+	whole := time.Since(w.due)
+	service.kill()
+	o = w.agents.count.sum(w.due, w.instances, complete)
+	o.kills, o.whole, o.replicas = kills, whole, len(service)
+	o.cpu, o.peak = service.spent()
 	return o, nil
 }
 
@@ -80,37 +79,40 @@ func tell(format string, values ...any) {
 	fmt.Fprintf(os.Stderr, "fleet: "+format+"\n", values...)
 }
 
-// trigger asks for the backup of every instance. Nothing is asked twice: the
-// service is not killed meanwhile.
-func (w *world) trigger(ctx context.Context) error {
-	return each(ctx, w.instances, func(ctx context.Context, id string) error {
-		_, err := w.api.Do(ctx, http.MethodPost, id+"/backup", apiVersion,
-			object{"backupRuleOptions": object{"ruleName": "BackupHourly", "triggerOption": object{"retentionTagOverride": "Default"}}})
-		return err
-	})
-}
-
-// killOnTheWay kills the service each time another share of the backups has begun.
-func (w *world) killOnTheWay(ctx context.Context, p *process) (kills int, err error) {
+// killOnTheWay kills a replica each time another share of the backups has begun.
+func (w *world) killOnTheWay(ctx context.Context, service replicas) (kills int, err error) {
 	for kills < w.size.Kills {
-		for w.agents.count.begun() < (kills+1)*w.size.instances()/(w.size.Kills+1) {
-			if err := pause(ctx, 100*time.Millisecond); err != nil {
-				return kills, err
-			}
-		}
-		p.kill()
-		kills++
-		if err := p.start(ctx); err != nil {
+		if err := w.until(ctx, (kills+1)*w.size.instances()/(w.size.Kills+1)); err != nil {
 			return kills, err
 		}
-		tell("killed %d times, %d begun", kills, w.agents.count.begun())
+		victim := service[kills%len(service)]
+		victim.kill()
+		kills++
+		if err := victim.start(ctx); err != nil {
+			return kills, err
+		}
+		tell("%s killed, the %d. time; %d begun %.0f s after they were due", victim.name, kills, w.agents.count.begun(), time.Since(w.due).Seconds())
 	}
 	return kills, nil
 }
 
-// await waits until every job has ended, and counts the recovery points of
-// instances whose only job completed.
+// until waits until so many backups have begun, or the promise is broken.
+func (w *world) until(ctx context.Context, begun int) error {
+	for w.agents.count.begun() < begun && time.Since(w.due) <= promise {
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("%d have begun: %w", w.agents.count.begun(), err)
+		}
+	}
+	return nil
+}
+
+// await waits until every backup has begun and every job has ended, and counts the
+// recovery points of instances whose only job completed.
 func (w *world) await(ctx context.Context) (map[string]int, error) {
+	if err := w.until(ctx, w.size.instances()); err != nil {
+		return nil, err
+	}
+	tell("%d begun %.0f s after they were due", w.agents.count.begun(), time.Since(w.due).Seconds())
 	for {
 		completed, running, err := w.jobs(ctx)
 		if err == nil && running == 0 {
@@ -122,7 +124,8 @@ func (w *world) await(ctx context.Context) (map[string]int, error) {
 	}
 }
 
-// jobs counts the completed jobs of each instance, and those under way.
+// jobs counts the completed jobs of each instance, and those under way. One that began
+// after the service's window, which may be much shorter than the promise, has a warning.
 func (w *world) jobs(ctx context.Context) (completed map[string]int, running int, err error) {
 	completed = map[string]int{}
 	for item, err := range w.api.List(ctx, w.vault()+"/backupJobs?$top=1000", apiVersion) {
@@ -143,7 +146,7 @@ func (w *world) jobs(ctx context.Context) (completed map[string]int, running int
 		case job.Properties.Operation != "Backup":
 		case job.Properties.Status == "InProgress":
 			running++
-		case job.Properties.Status == "Completed":
+		case job.Properties.Status == "Completed", job.Properties.Status == "CompletedWithWarnings":
 			completed[strings.ToLower(job.Properties.Instance)]++
 		}
 	}

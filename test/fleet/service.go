@@ -22,17 +22,72 @@ import (
 // startTime bounds the wait for the service, on a busy machine.
 const startTime = 2 * time.Minute
 
+// replicas are the processes of the service on one database and data directory.
+// Clients of the API talk to the first; agents to the one that installed them.
+type replicas []*process
+
+func newReplicas(n int, program, dir, database string, window time.Duration) (all replicas, err error) {
+	for k := range n {
+		p, err := newProcess(program, dir, database, fmt.Sprintf("holdfastd-%d", k), window)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// start starts all, the first first: it makes the administrator.
+func (r replicas) start(ctx context.Context) error {
+	for _, p := range r {
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r replicas) kill() {
+	for _, p := range r {
+		p.kill()
+	}
+}
+
+// forget forgets what was measured of those that were killed.
+func (r replicas) forget() {
+	for _, p := range r {
+		p.cpu, p.peak = 0, 0
+	}
+}
+
+// spent is the processor time of all, and the most memory that one has held.
+func (r replicas) spent() (cpu float64, peak int64) {
+	for _, p := range r {
+		cpu, peak = cpu+p.cpu, max(peak, p.peak)
+	}
+	return cpu, peak
+}
+
+func (r replicas) logEnds() (all string) {
+	for _, p := range r {
+		all += fmt.Sprintf("\nthe end of the log of %s:\n%s", p.name, p.logEnd())
+	}
+	return all
+}
+
 // process is holdfastd, which is killed and started again.
 type process struct {
 	program, dir, database string
+	name                   string
+	window                 time.Duration
 	listen, agents         string // kept, so that agents find it again
 	cmd                    *exec.Cmd
 	peak                   int64   // bytes, the most that one of them held
 	cpu                    float64 // seconds, of those that have ended
 }
 
-func newProcess(program, dir, database string) (*process, error) {
-	p := &process{program: program, dir: dir, database: database}
+func newProcess(program, dir, database, name string, window time.Duration) (*process, error) {
+	p := &process{program: program, dir: dir, database: database, name: name, window: window}
 	for _, address := range []*string{&p.listen, &p.agents} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -45,15 +100,17 @@ func newProcess(program, dir, database string) (*process, error) {
 }
 
 func (p *process) data() string { return filepath.Join(p.dir, "data") }
+func (p *process) log() string  { return filepath.Join(p.dir, p.name+".log") }
 
 // start starts the service and waits until it is ready.
 func (p *process) start(ctx context.Context) error {
-	log, err := os.OpenFile(filepath.Join(p.dir, "holdfastd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(p.program, "serve", "--data-dir", p.data(), "--listen", p.listen, "--agent-listen", p.agents, "--advertise", "127.0.0.1")
+	p.cmd = exec.Command(p.program, "serve", "--data-dir", p.data(), "--listen", p.listen, "--agent-listen", p.agents, "--advertise", "127.0.0.1",
+		"--backup-window", p.window.String())
 	p.cmd.Env = append(os.Environ(), "HOLDFAST_DATABASE="+p.database)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -84,7 +141,7 @@ func (p *process) start(ctx context.Context) error {
 
 // logEnd is the end of what the service said.
 func (p *process) logEnd() []byte {
-	said, _ := os.ReadFile(filepath.Join(p.dir, "holdfastd.log")) // nothing when it is not there
+	said, _ := os.ReadFile(p.log()) // nothing when it is not there
 	return said[max(0, len(said)-4000):]
 }
 
