@@ -265,6 +265,45 @@ func TestStatusJoinsInstancesWithTheirNewestJob(t *testing.T) {
 	}
 }
 
+// FAQ: "In the event of a regional outage, you can restore the backup from the
+// secondary region using either the Azure portal or the Azure CLI." The newest
+// recovery point there is asked for at the location of that region.
+func TestFAQRestoreFromTheSecondaryRegionByCommand(t *testing.T) {
+	f := newFixture(t)
+	id, second := vaultPath+"/backupInstances/i", "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/second"
+	west := "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/locations/west"
+	instance := `{"id":"` + id + `","name":"i","properties":{"friendlyName":"shop","dataSourceInfo":{"resourceID":"/gone","resourceLocation":"east"}}}`
+	f.answers["GET "+vaultPath] = `{"location":"east","properties":{"replicatedRegions":["west"]}}`
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[` + instance + `]}`
+	f.answers["GET "+id] = instance
+	f.answers["GET "+second] = `{"location":"west"}`
+	f.answers["GET "+west+"/fetchSecondaryRecoveryPoints"] = `{"value":[` + twoStores + `]}`
+	f.answers["POST "+west+"/crossRegionRestore"] = `{"jobId":"/j"}`
+	f.must("restore", "shop", "--from", "secondary", "--cluster", "second", "--no-wait")
+	sent := f.sent("POST", west+"/crossRegionRestore")
+	request := sent["restoreRequestObject"].(map[string]any)
+	if got := fmt.Sprint(sent["crossRegionRestoreDetails"]); got != "map[sourceBackupInstanceId:"+id+" sourceRegion:east]" || request["recoveryPointId"] != "old" || request["sourceDataStoreType"] != "VaultStore" {
+		t.Errorf("sent %v", sent)
+	}
+	f.answers["GET "+vaultPath] = `{"location":"east","properties":{"replicatedRegions":[]}}`
+	if code, _, errs := f.run("restore", "shop", "--from", "secondary", "--cluster", "second"); code != console.ExitUsage || !strings.Contains(errs, "GeoRedundant") {
+		t.Errorf("a vault that is not replicated: exit %d %s", code, errs)
+	}
+}
+
+// FAQ: the RPO of the second region, and that something takes longer than the 12
+// hours promised, is what people see first.
+func TestFAQStatusTellsTheRPOAndWhatIsLate(t *testing.T) {
+	f := newFixture(t)
+	id := vaultPath + "/backupInstances/i"
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"id":"` + id + `","name":"i","properties":{"friendlyName":"shop","dataSourceInfo":{"resourceName":"c"},
+		"holdfastReplication":{"region":"west","rpoInSeconds":97200,"pending":2,"late":true}}}]}`
+	f.answers["GET "+vaultPath+"/backupJobs"], f.answers["GET "+id+"/recoveryPoints"] = `{"value":[]}`, `{"value":[]}`
+	if out := f.must("status", "-o", "table"); !strings.Contains(out, "27h0m0s old, 2 on the way, late") {
+		t.Errorf("%s", out)
+	}
+}
+
 // Recovery points that have expired and cannot be deleted are told of.
 func TestStatusTellsWhatCannotBeDeleted(t *testing.T) {
 	f := newFixture(t)

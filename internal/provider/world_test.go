@@ -66,6 +66,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldIn(t, nil)
+}
+
+// newWorldIn is newWorld in one of several regions.
+func newWorldIn(t *testing.T, regions backup.Regions) *world {
+	t.Helper()
 	w := &world{t: t, store: catalogtest.NewMemory(), root: t.TempDir(),
 		clock: clock.NewManual(time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC))}
 	platform := provider.NewPlatform(w.store, w.clock, tenant)
@@ -76,7 +82,7 @@ func newWorld(t *testing.T) *world {
 	w.secrets = keys.NewSealer(kek)
 	product := provider.New(provider.Config{
 		Store: w.store, Clock: w.clock, TenantID: tenant, Buckets: buckets.Buckets{Root: "file://" + w.root, Secrets: w.secrets},
-		Secrets: w.secrets, Tokens: w, AgentAddress: "https://agents:9443", ServiceCA: "PEM", Folders: []string{w.root},
+		Secrets: w.secrets, Tokens: w, AgentAddress: "https://agents:9443", ServiceCA: "PEM", Folders: []string{w.root}, Regions: regions,
 	})
 	server, err := arm.New(arm.Config{
 		Types: platform.Types(product.Types()), Polls: append(platform.Polls(), product.Polls()...),
