@@ -35,7 +35,8 @@ type Rescued struct {
 
 // Rescue rebuilds the catalog from the buckets and the key provider: vaults,
 // policies, instances and recovery points. It adds what is missing and writes
-// over nothing, so it may be repeated. The service must not be running. Nothing
+// over nothing, so it may be repeated. The protection of instances is stopped until
+// somebody resumes it. The service must not be running. Nothing
 // is written to a bucket.
 func Rescue(ctx context.Context, o Options, r RescueOptions) (Rescued, error) {
 	set, err := o.keySet(false)
@@ -64,7 +65,7 @@ func Rescue(ctx context.Context, o Options, r RescueOptions) (Rescued, error) {
 			points = append(points, found...)
 		}
 	}
-	plan := rebuild.Make(points, o.Clock.Now())
+	plan := rebuild.Make(points, o.Clock.Now()).Stopped()
 	result.Untold = append(result.Untold, plan.Untold...)
 	result.Steps, err = o.apply(ctx, plan, r, set)
 	return result, err

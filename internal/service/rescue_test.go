@@ -64,7 +64,7 @@ func TestRescueOfTheCatalog(t *testing.T) {
 	if err != nil || made(done) != made(planned) {
 		t.Fatalf("rescue: %+v %v", done, err)
 	}
-	for _, told := range []string{"connect it again", "create its storage account again"} {
+	for _, told := range []string{"the protection of all is stopped", "connect it again", "create its storage account again"} {
 		if !strings.Contains(strings.Join(done.Untold, "\n"), told) {
 			t.Errorf("%q is not told of: %q", told, done.Untold)
 		}
@@ -76,6 +76,9 @@ func TestRescueOfTheCatalog(t *testing.T) {
 
 	w.start()
 	w.admin.Subscription = subscription
+	if state := w.must(http.MethodGet, w.instance, nil)["properties"].(object)["currentProtectionState"]; state != "ProtectionStopped" {
+		t.Errorf("a rescued instance is %v", state)
+	}
 	if diff := cmp.Diff(before, w.rescuable()); diff != "" {
 		t.Fatalf("the rebuilt catalog (+) is not the lost one (-):\n%s", diff)
 	}
@@ -112,13 +115,13 @@ func (w *world) rescuable() map[string]any {
 	return all
 }
 
-// stripped removes times, versions of documents, the tenant, which is new, and the plan of the next backup,
-// which is made a moment after the start. The fake cluster's clock is wrong, so that its recovery points carry
+// stripped removes times, versions of documents, the tenant, which is new, and what says that the instance is
+// protected: it comes back stopped. The fake cluster's clock is wrong, so that its recovery points carry
 // the time of their jobs.
 func stripped(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		for _, moment := range []string{"systemData", "etag", "eTag", "tenantId", "recoveryPointTime", "creationTime", "expiryTime", "retentionTagVersion", "recoveryPointCreationTime", "rehydrationExpiryTime", "holdfastSchedule"} {
+		for _, moment := range []string{"systemData", "etag", "eTag", "tenantId", "recoveryPointTime", "creationTime", "expiryTime", "retentionTagVersion", "recoveryPointCreationTime", "rehydrationExpiryTime", "holdfastSchedule", "currentProtectionState", "protectionStatus"} {
 			delete(v, moment)
 		}
 		for key := range v {
@@ -173,6 +176,7 @@ func (w *world) restoreAfterRescue(t *testing.T, lost *fakeCluster) {
 	if !reflect.DeepEqual(restored, []string{vaulted + " to shop2", vaulted + " to shop2"}) {
 		t.Errorf("restored %v", restored)
 	}
+	w.must(http.MethodPost, w.instance+"/resumeProtection", object{})
 	if job := w.jobOf(w.must(http.MethodPost, w.instance+"/backup", backupBody)); job["status"] != "Completed" {
 		t.Errorf("the next backup = %v", job)
 	}

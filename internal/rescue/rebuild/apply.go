@@ -100,8 +100,25 @@ func (p Plan) documents() []document {
 		those("resource group", inventory.ResourceGroups, p.Groups),
 		those("vault", inventory.Vaults, p.Vaults),
 		those("policy", inventory.Policies, p.Policies),
-		those("instance", inventory.Instances, p.Instances),
+		p.instances(),
 		those("recovery point", inventory.RecoveryPoints, p.Points))
+}
+
+// instances leaves out those that the catalog has as deleted: they are kept there, and
+// can be undeleted.
+func (p Plan) instances() []document {
+	all := those("instance", inventory.Instances, p.Instances)
+	for i := range all {
+		add, id := all[i].add, all[i].id
+		all[i].add = func(tx catalog.Tx) (bool, error) {
+			_, err := inventory.Deleted.Get(tx, backup.DeletedID(id))
+			if !errors.Is(err, catalog.ErrNotFound) {
+				return false, err
+			}
+			return add(tx)
+		}
+	}
+	return all
 }
 
 func those[T any, P interface {

@@ -70,6 +70,22 @@ func Make(points []rescue.Point, now time.Time) Plan {
 	return p.plan
 }
 
+// Stopped is the plan with the protection of every instance stopped. What became of an
+// instance after its last backup is not in the buckets: it may have been stopped, or
+// deleted to be kept for some days. Stopped, nothing of it is backed up and nothing
+// expires until a person resumes it, or deletes it again.
+func (p Plan) Stopped() Plan {
+	p.Instances, p.Untold = slices.Clone(p.Instances), slices.Clone(p.Untold)
+	for i := range p.Instances {
+		p.Instances[i].Protection = backup.ProtectionStopped
+	}
+	if len(p.Instances) > 0 {
+		p.Untold = append(p.Untold, "whether instances were stopped, suspended or deleted after their last backup: the protection of all is stopped; "+
+			"resume it (holdfast backup-instance resume-protection), or delete again what was deleted")
+	}
+	return p
+}
+
 func (p *planner) cannot(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !p.untold[text] {
 		p.untold[text] = true

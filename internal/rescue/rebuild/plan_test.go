@@ -17,6 +17,7 @@ import (
 	"holdfast.dev/holdfast/internal/repo"
 	"holdfast.dev/holdfast/internal/rescue"
 	"holdfast.dev/holdfast/internal/rescue/rebuild"
+	"holdfast.dev/holdfast/internal/retention"
 	"holdfast.dev/holdfast/internal/workflow"
 )
 
@@ -158,5 +159,60 @@ func TestApplyWritesOverNothing(t *testing.T) {
 	options.Merge, options.Adopt = true, func(context.Context, rebuild.Key) (bool, error) { return false, broken }
 	if _, err := plan.Apply(t.Context(), options); !errors.Is(err, broken) {
 		t.Errorf("without a key: %v", err)
+	}
+}
+
+// Nobody knows what became of an instance after its last backup, so nothing starts and
+// nothing expires until somebody has looked.
+func TestRescuedInstancesAreStopped(t *testing.T) {
+	for _, last := range []backup.ProtectionState{backup.ProtectionConfigured, backup.BackupsSuspended, backup.ProtectionError} {
+		k := kept()
+		k.Instance.Protection = last
+		plan := rebuild.Make([]rescue.Point{point(t, inVault, made, k)}, made.AddDate(1, 0, 0))
+		stopped := plan.Stopped()
+		i := stopped.Instances[0]
+		if i.Protection != backup.ProtectionStopped || i.MayBackUp() == nil || i.MayRestore() != nil || i.May(backup.EventResume) != nil {
+			t.Errorf("%s: %+v", last, i)
+		}
+		for _, v := range retention.Apply([]retention.Point{{ID: pointID, Time: made, Copies: []retention.Copy{{Tier: backup.TierVault, Expires: made}}}},
+			retention.StateOf(&i, k.Policy), made.AddDate(10, 0, 0)) {
+			if v.Action != retention.Keep {
+				t.Errorf("%s: %+v", last, v)
+			}
+		}
+		if !strings.Contains(strings.Join(stopped.Untold, "\n"), "resume-protection") {
+			t.Errorf("%q", stopped.Untold)
+		}
+		if plan.Instances[0].Protection != last {
+			t.Error("the plan itself was changed")
+		}
+	}
+	if p := (rebuild.Plan{}).Stopped(); len(p.Untold) != 0 {
+		t.Errorf("%q", p.Untold)
+	}
+}
+
+// What the catalog knows as deleted does not come back beside itself.
+func TestApplyLeavesDeletedInstances(t *testing.T) {
+	store := catalogtest.NewMemory()
+	k := kept()
+	deleted := &backup.DeletedInstance{Meta: backup.Meta{ID: backup.DeletedID(k.Instance.ID)}, Instance: k.Instance}
+	if err := store.Update(t.Context(), func(tx catalog.Tx) error { return inventory.Deleted.Put(tx, deleted) }); err != nil {
+		t.Fatal(err)
+	}
+	plan := rebuild.Make([]rescue.Point{point(t, inVault, made, k)}, made)
+	adopt := func(context.Context, rebuild.Key) (bool, error) { return true, nil }
+	if _, err := plan.Apply(t.Context(), rebuild.Options{Store: store, Merge: true, Adopt: adopt}); err != nil {
+		t.Fatal(err)
+	}
+	err := store.View(t.Context(), func(tx catalog.Tx) error {
+		if _, err := inventory.Instances.Get(tx, k.Instance.ID); !errors.Is(err, catalog.ErrNotFound) {
+			t.Errorf("the instance is there again: %v", err)
+		}
+		_, err := inventory.RecoveryPoints.Get(tx, k.Instance.ID+"/recoveryPoints/"+pointID)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
