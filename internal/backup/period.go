@@ -67,7 +67,7 @@ func ParseInterval(text string) (Interval, error) {
 	if len(parts) != 3 || !strings.HasPrefix(parts[0], "R") {
 		return Interval{}, fmt.Errorf("%q is not a repeating interval such as R/2023-01-04T09:00:00+00:00/PT4H", text)
 	}
-	start, err := parseStart(parts[1])
+	start, err := ParseMoment(parts[1], time.UTC)
 	if err != nil {
 		return Interval{}, fmt.Errorf("%q has no start time: %w", text, err)
 	}
@@ -77,12 +77,12 @@ func ParseInterval(text string) (Interval, error) {
 
 var hasZone = regexp.MustCompile(`(Z|[+-]\d\d:\d\d)$`)
 
-// parseStart accepts RFC 3339 and, as clients send it, times without seconds
-// or without a zone (then it returns them in UTC).
-func parseStart(text string) (time.Time, error) {
+// ParseMoment parses a moment as RFC 3339 has it and, as clients send it, without
+// seconds or without a zone; then it is one of the given zone.
+func ParseMoment(text string, zone *time.Location) (time.Time, error) {
 	var first error
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		t, err := time.Parse(layout, text)
+		t, err := time.ParseInLocation(layout, text, zone)
 		if err == nil {
 			return t, nil
 		}

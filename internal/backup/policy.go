@@ -71,10 +71,17 @@ type Lifecycle struct {
 	Copies      []Copy `json:"copies"`
 }
 
+// When recovery points are copied to another tier.
+const (
+	CopyAtOnce   = "ImmediateCopyOption"
+	CopyOnExpiry = "CopyOnExpiryOption"
+	CopyAfter    = "CustomCopyOption" // the time that Copy.After has
+)
+
 // Copy moves a recovery point to another tier.
 type Copy struct {
 	Target Tier   `json:"target"`
-	Option string `json:"option"` // ImmediateCopyOption, CopyOnExpiryOption, CustomCopyOption
+	Option string `json:"option"` // one of the Copy constants
 	After  string `json:"after,omitempty"`
 }
 

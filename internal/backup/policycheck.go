@@ -140,7 +140,7 @@ func (l Lifecycle) checkCopies(target string, stay Period) *Problem {
 			return Invalid(target, "recovery points are copied to the VaultStore once, %d copy settings are given", len(l.Copies)).
 				advise("Leave one copy setting.")
 		}
-		if c.Option != "CustomCopyOption" {
+		if c.Option != CopyAfter {
 			continue
 		}
 		after, err := ParsePeriod(c.After)
@@ -149,7 +149,7 @@ func (l Lifecycle) checkCopies(target string, stay Period) *Problem {
 		}
 		if after.ApproxDays() >= stay.ApproxDays() {
 			return Invalid(target+".copyAfter.duration", "recovery points are gone from the OperationalStore after %s and cannot be copied after %s", l.DeleteAfter, c.After).
-				advise("Copy before the stay in the OperationalStore ends, or use CopyOnExpiryOption.")
+				advise("Copy before the stay in the OperationalStore ends, or use "+CopyOnExpiry+".")
 		}
 	}
 	return nil

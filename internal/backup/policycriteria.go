@@ -3,6 +3,7 @@ package backup
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -27,7 +28,7 @@ func (t TaggingRule) checkCriteria(target string) *Problem {
 			}
 		}
 		for _, text := range c.Times {
-			if _, err := parseStart(text); err != nil {
+			if _, err := ParseMoment(text, time.UTC); err != nil {
 				return Invalid(target, "tag %q names the time %q", t.Name, text).advise("Write times such as 2023-01-04T09:00:00Z.")
 			}
 		}

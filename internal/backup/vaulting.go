@@ -42,7 +42,7 @@ func (p Policy) VaultOnDemand(rule Rule) VaultDecision {
 func (r RetentionRule) copiesAtOnce() bool {
 	stay, _ := r.In(TierOperational)
 	for _, c := range stay.Copies {
-		if c.Target == TierVault && c.Option == "ImmediateCopyOption" {
+		if c.Target == TierVault && c.Option == CopyAtOnce {
 			return true
 		}
 	}

@@ -104,11 +104,10 @@ func (c *Criteria) month(word string) error {
 }
 
 func (c *Criteria) time(text string, zone *time.Location) error {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			c.Times = append(c.Times, timeOfDay(t.In(zone)))
-			return nil
-		}
+	t, err := backup.ParseMoment(text, zone)
+	if err != nil {
+		return fmt.Errorf("%q is not a time such as 2026-01-04T09:00:00Z", text)
 	}
-	return fmt.Errorf("%q is not a time such as 2026-01-04T09:00:00Z", text)
+	c.Times = append(c.Times, timeOfDay(t.In(zone)))
+	return nil
 }

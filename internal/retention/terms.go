@@ -86,22 +86,17 @@ func vaultTerms(p *backup.Policy, rule backup.Rule) (*VaultTerms, error) {
 	if standard, found := p.DefaultRetention(); !ok && found {
 		kept, _ = standard.Retention.In(backup.TierVault)
 	}
-	out := &VaultTerms{AtOnce: copied == nil || copied.Option == optionAtOnce}
+	out := &VaultTerms{AtOnce: copied == nil || copied.Option == backup.CopyAtOnce}
 	var err error
 	if out.Stay, err = stay(kept.DeleteAfter); err != nil || out.AtOnce {
 		return out, err
 	}
-	out.OnExpiry = copied.Option == optionOnExpiry
+	out.OnExpiry = copied.Option == backup.CopyOnExpiry
 	if !out.OnExpiry {
 		out.After, err = stay(copied.After)
 	}
 	return out, err
 }
-
-const (
-	optionAtOnce   = "ImmediateCopyOption"
-	optionOnExpiry = "CopyOnExpiryOption"
-)
 
 // copyOf is how a rule's points go from the operational tier to the vault, nil
 // when it does not say.
