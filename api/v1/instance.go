@@ -131,6 +131,11 @@ type ValidateForBackupRequest struct {
 	BackupInstance *InstanceProperties `json:"backupInstance"`
 }
 
+// SyncRequest is the body of sync.
+type SyncRequest struct {
+	SyncType string `json:"syncType,omitempty"` // Default or ForceResync
+}
+
 // TriggerBackupRequest is the body of backup.
 type TriggerBackupRequest struct {
 	BackupRuleOptions *BackupRuleOptions `json:"backupRuleOptions"`

@@ -149,7 +149,7 @@ func (l Lifecycle) checkCopies(target string, stay Period) *Problem {
 		}
 		if after.ApproxDays() >= stay.ApproxDays() {
 			return Invalid(target+".copyAfter.duration", "recovery points are gone from the OperationalStore after %s and cannot be copied after %s", l.DeleteAfter, c.After).
-				advise("Copy before the stay in the OperationalStore ends, or use "+CopyOnExpiry+".")
+				advise("Copy before the stay in the OperationalStore ends, or use " + CopyOnExpiry + ".")
 		}
 	}
 	return nil

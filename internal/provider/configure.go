@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/arm"
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
@@ -163,7 +164,11 @@ func (p *Provider) reconfigure(tx catalog.Tx, r *arm.Request, vault *backup.Vaul
 // otherwise there is nothing to do.
 func (p *Provider) syncInstance(ctx context.Context, r *arm.Request) (*arm.Response, error) {
 	resp := arm.OK(nil)
-	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
+	err := checkSync(r)
+	if err != nil {
+		return nil, err
+	}
+	err = p.Store.Update(ctx, func(tx catalog.Tx) error {
 		i, err := inventory.Instances.Get(tx, r.ID.String())
 		if err != nil || !i.NeedsConfiguring() {
 			return err
@@ -182,6 +187,19 @@ func (p *Provider) syncInstance(ctx context.Context, r *arm.Request) (*arm.Respo
 		return err
 	})
 	return resp, err
+}
+
+// checkSync reads the body, which may be left out: both types do the same.
+func checkSync(r *arm.Request) error {
+	if len(r.Body) == 0 {
+		return nil
+	}
+	var in v1.SyncRequest
+	if err := r.Decode(&in); err != nil {
+		return err
+	}
+	_, err := pickEnum("syncType", in.SyncType, "Default", "ForceResync")
+	return err
 }
 
 // requireLinked demands an action on another resource that the body names.

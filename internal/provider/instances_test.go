@@ -136,7 +136,10 @@ func TestSyncRepeatsWhatFailed(t *testing.T) {
 	}
 	// The command line validates before every attempt, the second one too.
 	w.must(202, "POST", vaultAt+"/validateForBackup", strings.Replace(testdata(t, "instance.json"), `{"properties":`, `{"backupInstance":`, 1))
-	w.must(202, "POST", at+"/sync", `{"syncType":"Default"}`)
+	if a := w.must(400, "POST", at+"/sync", `{"syncType":"Sometimes"}`); a.code(t) != "BMSUserErrorInvalidInput" || a.at("error.target") != "syncType" {
+		t.Errorf("%s", a.raw)
+	}
+	w.must(202, "POST", at+"/sync", `{"syncType":"forceresync"}`)
 	w.finish()
 	if got := w.must(200, "GET", at, "").at("properties.currentProtectionState"); got != "ProtectionConfigured" {
 		t.Errorf("after sync: %v", got)

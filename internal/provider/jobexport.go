@@ -83,6 +83,7 @@ var exportColumns = []struct {
 	}},
 	{"Recovery point", exportedPoint},
 	{"Warnings", func(j *v1.Job) string { return strconv.Itoa(len(j.Properties.ExtendedInfo.WarningDetails)) }},
+	{"Warning details", exportedWarnings},
 	{"Error code", exportedError(func(e v1.UserFacingError) string { return e.Code })},
 	{"Error message", exportedError(func(e v1.UserFacingError) string { return e.Message })},
 	{"Recommended action", exportedError(func(e v1.UserFacingError) string { return strings.Join(e.RecommendedAction, " ") })},
@@ -96,6 +97,15 @@ func exportedPoint(j *v1.Job) string {
 		}
 	}
 	return ""
+}
+
+// exportedWarnings are the resources with what is the matter and what to do, one a line.
+func exportedWarnings(j *v1.Job) string {
+	var lines []string
+	for _, w := range j.Properties.ExtendedInfo.WarningDetails {
+		lines = append(lines, w.ResourceName+": "+w.Warning.Code+": "+w.Warning.Message+" "+strings.Join(w.Warning.RecommendedAction, " "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func exportedError(part func(v1.UserFacingError) string) func(*v1.Job) string {

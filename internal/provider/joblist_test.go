@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,10 +188,17 @@ func TestExportJobs(t *testing.T) {
 	id := got["Job ID"]
 	want := map[string]string{"Job ID": id, "Operation": "Backup", "Status": "Failed", "Backup instance": "i1", "Friendly name": "aks1/=friendly",
 		"Datasource": clusterAt, "Policy": "akspolicy", "Start time": "2026-01-12T07:00:00.0000000Z", "End time": "2026-01-12T07:10:00.0000000Z",
-		"Duration": "PT10M", "User triggered": "true", "Bytes transferred": "", "Recovery point": pointName, "Warnings": "0",
+		"Duration": "PT10M", "User triggered": "true", "Bytes transferred": "", "Recovery point": pointName, "Warnings": "0", "Warning details": "",
 		"Error code": "UserErrorClusterNotConnected", "Error message": `it is away, "for ever"`, "Recommended action": got["Recommended action"]}
 	if diff := cmp.Diff(want, got); diff != "" || id == "" || got["Recommended action"] == "" {
 		t.Errorf("row (-want +got):\n%s", diff)
+	}
+	_, _, body = w.fetch("owner", w.URL+vaultAt+"/exportBackupJobs?api-version=2025-07-01&$filter="+url.QueryEscape("status eq 'CompletedWithWarnings'"))
+	if rows, err = csv.NewReader(strings.NewReader(body)).ReadAll(); err != nil || len(rows) != 2 ||
+		!slices.ContainsFunc(rows[1], func(cell string) bool {
+			return strings.HasPrefix(cell, "v1/PersistentVolumeClaim/a/b: KubernetesBackupGenericWarning: left out Read the reason")
+		}) {
+		t.Errorf("warnings of an export: %v, %v", rows, err)
 	}
 	w.must(404, "POST", group+"/providers/Microsoft.DataProtection/backupVaults/v9/exportBackupJobs", "")
 	w.must(400, "POST", vaultAt+"/exportBackupJobs?$filter=nonsense", "")

@@ -1,8 +1,13 @@
 package provider_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
+	"holdfast.dev/holdfast/internal/inventory"
 )
 
 // Every limit of a policy is refused with its code, the field and a remedy, and
@@ -75,4 +80,24 @@ func TestPolicyVaultLimits(t *testing.T) {
 	if a := w.must(409, "PUT", policyAt, body); a.code(t) != "UserErrorPolicyCannotBeModified" {
 		t.Errorf("%s", a.raw)
 	}
+}
+
+// A vault takes as many policies as it may have; those that are there can still be
+// changed, and one that goes makes room.
+func TestPoliciesOfAVaultAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(201, "PUT", vaultAt, vaultBody)
+	w.update(func(tx catalog.Tx) error {
+		for k := range backup.MaxPoliciesPerVault {
+			if err := inventory.Policies.Put(tx, &backup.Policy{Meta: backup.Meta{ID: fmt.Sprintf("%s/backupPolicies/many-%04d", vaultAt, k)}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.refused("PUT", policyAt, testdata(t, "policy.json"), "UserErrorMaxPoliciesPerVaultReached", "Use another vault")
+	w.must(200, "PUT", vaultAt+"/backupPolicies/many-0001", testdata(t, "policy.json"))
+	w.must(200, "DELETE", vaultAt+"/backupPolicies/many-0002", "")
+	w.must(200, "PUT", policyAt, testdata(t, "policy.json"))
 }
