@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	v1 "holdfast.dev/holdfast/api/v1"
@@ -26,7 +27,7 @@ func (p *Provider) clusters() arm.Type {
 	all := list(p.Store, nil, inventory.Clusters.Page, p.clusterTo)
 	return arm.Type{
 		Name: typeCluster, Path: clusterPath,
-		Get: get(p.Store, inventory.Clusters.Get, p.clusterTo), Put: p.putCluster, Delete: p.deleteCluster,
+		Get: get(p.Store, inventory.Clusters.Get, p.clusterTo), Put: p.putCluster, Delete: remove(p.Store, inventory.Clusters.Get, forgetCluster),
 		Lists: []arm.List{
 			{Path: subscriptionPath + "/providers/" + typeCluster, Handler: all},
 			{Path: groupPath + "/providers/" + typeCluster, Handler: all},
@@ -100,29 +101,15 @@ func clusterFrom(in v1.Cluster, old *backup.Cluster) (*backup.Cluster, error) {
 	return c, err
 }
 
-// deleteCluster forgets a cluster with everything declared on it. What was
+// forgetCluster removes a cluster with everything declared on it. What was
 // backed up from it stays and can be restored to another.
-func (p *Provider) deleteCluster(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
-		c, err := inventory.Clusters.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		if err := r.Match(c.ETag); err != nil {
-			return err
-		}
-		for _, remove := range []func() error{
-			func() error { return deleteBelow(tx, inventory.Extensions, c.ID) },
-			func() error { return deleteBelow(tx, inventory.Bindings, c.ID) },
-			func() error { return deleteBelow(tx, inventory.Connections, c.ID) },
-			func() error { return inventory.DeleteAssignmentsIn(tx, r.ID) },
-		} {
-			if err := remove(); err != nil {
-				return err
-			}
-		}
-		return inventory.Clusters.Delete(tx, c.ID)
-	}))
+func forgetCluster(tx catalog.Tx, r *arm.Request, c *backup.Cluster) error {
+	return errors.Join(
+		deleteBelow(tx, inventory.Extensions, c.ID),
+		deleteBelow(tx, inventory.Bindings, c.ID),
+		deleteBelow(tx, inventory.Connections, c.ID),
+		inventory.DeleteAssignmentsIn(tx, r.ID),
+		inventory.Clusters.Delete(tx, c.ID))
 }
 
 // deleteBelow removes every document of a collection below parent.

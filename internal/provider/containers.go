@@ -18,7 +18,7 @@ const (
 func (p *Provider) containers() arm.Type {
 	return arm.Type{
 		Name: typeContainer, Path: containerPath,
-		Get: get(p.Store, inventory.Containers.Get, alone(containerTo)), Put: p.putContainer, Delete: p.deleteContainer,
+		Get: get(p.Store, inventory.Containers.Get, alone(containerTo)), Put: p.putContainer, Delete: remove(p.Store, inventory.Containers.Get, forgetContainer),
 		Lists: []arm.List{{Path: accountPath + "/blobServices/{service}/containers",
 			Handler: list(p.Store, accountExists, inventory.Containers.Page, alone(containerTo))}},
 	}
@@ -90,23 +90,10 @@ func (p *Provider) createBucket(ctx context.Context, r *arm.Request, c *backup.C
 	return nil
 }
 
-func (p *Provider) deleteContainer(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
-		c, err := inventory.Containers.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		if err := r.Match(c.ETag); err != nil {
-			return err
-		}
-		return forgetContainer(tx, c)
-	}))
-}
-
 // forgetContainer removes the document of a container that nothing uses. The
 // service never deletes what is in the real store: it may be somebody's last
 // backup.
-func forgetContainer(tx catalog.Tx, c *backup.Container) error {
+func forgetContainer(tx catalog.Tx, _ *arm.Request, c *backup.Container) error {
 	users, err := inventory.Extensions.With(tx, inventory.LabelContainer, backup.Key(c.ID))
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ const (
 func (p *Provider) policies() arm.Type {
 	return arm.Type{
 		Name: typePolicy, Path: policyPath, MinVersion: minBackupVersion,
-		Get: get(p.Store, inventory.Policies.Get, alone(policyTo)), Put: p.putPolicy, Delete: p.deletePolicy,
+		Get: get(p.Store, inventory.Policies.Get, alone(policyTo)), Put: p.putPolicy, Delete: remove(p.Store, inventory.Policies.Get, forgetPolicy),
 		Lists: []arm.List{{Path: vaultPath + "/backupPolicies",
 			Handler: list(p.Store, exists(inventory.Vaults.Get), inventory.Policies.Page, alone(policyTo))}},
 	}
@@ -87,27 +87,19 @@ func checkPolicyChange(tx catalog.Tx, vault *backup.Vault, policy, old *backup.P
 	return err
 }
 
-func (p *Provider) deletePolicy(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
-		policy, err := inventory.Policies.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		if err := r.Match(policy.ETag); err != nil {
-			return err
-		}
-		users, err := inventory.Instances.With(tx, inventory.LabelPolicy, backup.Key(policy.ID))
-		if err != nil {
-			return err
-		}
-		if len(users) > 0 {
-			return refuse(backup.NewProblem(backup.CodePolicyInUse, policy.ID, "policy %s is used by %d backup instances", policy.Name(), len(users)))
-		}
-		if err := checkNoDeletedUsers(tx, policy); err != nil {
-			return err
-		}
-		return inventory.Policies.Delete(tx, policy.ID)
-	}))
+// forgetPolicy removes a policy that no instance uses.
+func forgetPolicy(tx catalog.Tx, _ *arm.Request, policy *backup.Policy) error {
+	users, err := inventory.Instances.With(tx, inventory.LabelPolicy, backup.Key(policy.ID))
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		return refuse(backup.NewProblem(backup.CodePolicyInUse, policy.ID, "policy %s is used by %d backup instances", policy.Name(), len(users)))
+	}
+	if err := checkNoDeletedUsers(tx, policy); err != nil {
+		return err
+	}
+	return inventory.Policies.Delete(tx, policy.ID)
 }
 
 // policyTo shows a policy.

@@ -20,7 +20,7 @@ func (p *Provider) storageAccounts() arm.Type {
 	all := list(p.Store, nil, inventory.Accounts.Page, alone(accountTo))
 	return arm.Type{
 		Name: typeAccount, Path: accountPath,
-		Get: get(p.Store, inventory.Accounts.Get, alone(accountTo)), Put: p.putAccount, Delete: p.deleteAccount,
+		Get: get(p.Store, inventory.Accounts.Get, alone(accountTo)), Put: p.putAccount, Delete: remove(p.Store, inventory.Accounts.Get, forgetAccount),
 		Lists: []arm.List{
 			{Path: subscriptionPath + "/providers/" + typeAccount, Handler: all},
 			{Path: groupPath + "/providers/" + typeAccount, Handler: all},
@@ -84,29 +84,21 @@ func checkAccountChange(tx catalog.Tx, a, old *backup.StorageAccount) error {
 	return err
 }
 
-func (p *Provider) deleteAccount(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
-		a, err := inventory.Accounts.Get(tx, r.ID.String())
-		if err != nil {
+// forgetAccount removes an account with its containers, which nothing may use.
+func forgetAccount(tx catalog.Tx, r *arm.Request, a *backup.StorageAccount) error {
+	containers, err := inventory.Containers.Below(tx, a.ID)
+	if err != nil {
+		return err
+	}
+	for i := range containers {
+		if err := forgetContainer(tx, r, &containers[i]); err != nil {
 			return err
 		}
-		if err := r.Match(a.ETag); err != nil {
-			return err
-		}
-		containers, err := inventory.Containers.Below(tx, a.ID)
-		if err != nil {
-			return err
-		}
-		for i := range containers {
-			if err := forgetContainer(tx, &containers[i]); err != nil {
-				return err
-			}
-		}
-		if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
-			return err
-		}
-		return inventory.Accounts.Delete(tx, a.ID)
-	}))
+	}
+	if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
+		return err
+	}
+	return inventory.Accounts.Delete(tx, a.ID)
 }
 
 // accountFrom reads an account and seals its key.

@@ -16,7 +16,7 @@ func (p *Provider) userIdentities() arm.Type {
 	all := list(p.Store, nil, inventory.UserIdentities.Page, alone(p.userIdentityTo))
 	return arm.Type{
 		Name: typeUserIdentity, Path: groupPath + "/providers/" + typeUserIdentity + "/{identity}",
-		Get: get(p.Store, inventory.UserIdentities.Get, alone(p.userIdentityTo)), Put: p.putUserIdentity, Delete: p.deleteUserIdentity,
+		Get: get(p.Store, inventory.UserIdentities.Get, alone(p.userIdentityTo)), Put: p.putUserIdentity, Delete: remove(p.Store, inventory.UserIdentities.Get, forgetUserIdentity),
 		Lists: []arm.List{
 			{Path: subscriptionPath + "/providers/" + typeUserIdentity, Handler: all},
 			{Path: groupPath + "/providers/" + typeUserIdentity, Handler: all},
@@ -59,20 +59,12 @@ func (p *Provider) putUserIdentity(ctx context.Context, r *arm.Request) (*arm.Re
 	return createdOr(created, p.userIdentityTo(u)).WithETag(u.ETag), nil
 }
 
-func (p *Provider) deleteUserIdentity(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	return deleted(p.Store.Update(ctx, func(tx catalog.Tx) error {
-		u, err := inventory.UserIdentities.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		if err := r.Match(u.ETag); err != nil {
-			return err
-		}
-		if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
-			return err
-		}
-		return inventory.UserIdentities.Delete(tx, u.ID)
-	}))
+// forgetUserIdentity removes an identity with the rights it was given.
+func forgetUserIdentity(tx catalog.Tx, r *arm.Request, u *backup.UserIdentity) error {
+	if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
+		return err
+	}
+	return inventory.UserIdentities.Delete(tx, u.ID)
 }
 
 func (p *Provider) userIdentityTo(u *backup.UserIdentity) v1.UserAssignedIdentity {

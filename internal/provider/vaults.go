@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/arm"
@@ -11,7 +10,6 @@ import (
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/operations"
-	"holdfast.dev/holdfast/internal/resourceid"
 )
 
 const (
@@ -28,7 +26,7 @@ func (p *Provider) vaults() arm.Type {
 	all := list(p.Store, nil, inventory.Vaults.Page, p.vaultTo)
 	return arm.Type{
 		Name: typeVault, Path: vaultPath, MinVersion: minBackupVersion,
-		Get: get(p.Store, vaultHereOrThere, p.vaultTo), Put: p.putVault, Patch: p.patchVault, Delete: p.deleteVault,
+		Get: get(p.Store, vaultHereOrThere, p.vaultTo), Put: p.putVault, Patch: p.patchVault, Delete: remove(p.Store, inventory.Vaults.Get, forgetVault),
 		Lists: []arm.List{
 			{Path: subscriptionPath + backupNamespace + "backupVaults", Handler: all},
 			{Path: groupPath + backupNamespace + "backupVaults", Handler: all},
@@ -141,35 +139,6 @@ func (p *Provider) patchVault(ctx context.Context, r *arm.Request) (*arm.Respons
 	return resp, err
 }
 
-func (p *Provider) deleteVault(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
-		v, err := inventory.Vaults.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		if err := r.Match(v.ETag); err != nil {
-			return err
-		}
-		if err := checkVaultEmpty(tx, v); err != nil {
-			return err
-		}
-		return deleteVaultDocuments(tx, r.ID)
-	})
-	return deleted(err)
-}
-
-// deleted answers a DELETE: 204 when there was nothing.
-func deleted(err error) (*arm.Response, error) {
-	switch {
-	case errors.Is(err, catalog.ErrNotFound):
-		return arm.NoContent(), nil
-	case err != nil:
-		return nil, err
-	default:
-		return arm.OK(nil), nil
-	}
-}
-
 func checkVaultEmpty(tx catalog.Tx, v *backup.Vault) error {
 	instances, err := inventory.Instances.Below(tx, v.ID)
 	if err != nil {
@@ -190,14 +159,17 @@ func checkVaultEmpty(tx catalog.Tx, v *backup.Vault) error {
 		v.Name(), len(instances), len(policies), len(gone)))
 }
 
-// deleteVaultDocuments removes the vault with the record of its jobs, and the
-// trust and rights that clusters and people gave it: a later vault of the same
-// name must not inherit them.
-func deleteVaultDocuments(tx catalog.Tx, vault resourceid.ID) error {
-	if err := deleteBelow(tx, inventory.Jobs, vault.String()); err != nil {
+// forgetVault removes an empty vault with the record of its jobs, and the trust
+// and rights that clusters and people gave it: a later vault of the same name
+// must not inherit them.
+func forgetVault(tx catalog.Tx, r *arm.Request, v *backup.Vault) error {
+	if err := checkVaultEmpty(tx, v); err != nil {
 		return err
 	}
-	trusted, err := inventory.Bindings.With(tx, inventory.LabelSource, vault.Key())
+	if err := deleteBelow(tx, inventory.Jobs, v.ID); err != nil {
+		return err
+	}
+	trusted, err := inventory.Bindings.With(tx, inventory.LabelSource, r.ID.Key())
 	if err != nil {
 		return err
 	}
@@ -206,10 +178,10 @@ func deleteVaultDocuments(tx catalog.Tx, vault resourceid.ID) error {
 			return err
 		}
 	}
-	if err := inventory.DeleteAssignmentsIn(tx, vault); err != nil {
+	if err := inventory.DeleteAssignmentsIn(tx, r.ID); err != nil {
 		return err
 	}
-	return inventory.Vaults.Delete(tx, vault.String())
+	return inventory.Vaults.Delete(tx, v.ID)
 }
 
 // baseOf returns the common part of a document, nil for nil.
@@ -222,16 +194,4 @@ func baseOf[P interface {
 		return nil
 	}
 	return doc.Base()
-}
-
-// accepted answers a DELETE that goes on: 204 when there was nothing.
-func accepted(err error, op operations.Record, at arm.Poll) (*arm.Response, error) {
-	switch {
-	case errors.Is(err, catalog.ErrNotFound):
-		return arm.NoContent(), nil
-	case err != nil:
-		return nil, err
-	default:
-		return arm.Accepted(op, at), nil
-	}
 }
