@@ -90,37 +90,32 @@ func configured(c *console.Console, cmd *cobra.Command) func(info map[string]any
 }
 
 func update(c *console.Console) *cobra.Command {
+	return reconfiguring(c, &cobra.Command{Use: "update", Short: "Change what of the cluster is backed up"},
+		http.MethodPut, "", "properties", columns...)
+}
+
+func validateForUpdate(c *console.Console) *cobra.Command {
+	return reconfiguring(c, &cobra.Command{Use: "validate-for-update", Short: "Check whether a backup instance can be changed so"},
+		http.MethodPost, "/validateForModifyBackup", "backupInstance")
+}
+
+// reconfiguring is a command that sends an instance with another backup
+// configuration, under a name in the body.
+func reconfiguring(c *console.Console, cmd *cobra.Command, method, suffix, property string, columns ...console.Column) *cobra.Command {
 	var name string
-	cmd := named(&cobra.Command{Use: "update", Short: "Change what of the cluster is backed up", Args: cobra.NoArgs}, &name)
+	cmd.Args = cobra.NoArgs
+	cmd = named(cmd, &name)
 	change := configured(c, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		path, props, err := changed(cmd, c, name, change)
 		if err != nil {
 			return err
 		}
-		out, err := c.Call(cmd.Context(), http.MethodPut, path, vault.Version, map[string]any{"properties": props})
+		out, err := c.Call(cmd.Context(), method, path+suffix, vault.Version, map[string]any{property: props})
 		if err != nil {
 			return err
 		}
 		return c.Print(out, columns...)
-	}
-	return cmd
-}
-
-func validateForUpdate(c *console.Console) *cobra.Command {
-	var name string
-	cmd := named(&cobra.Command{Use: "validate-for-update", Short: "Check whether a backup instance can be changed so", Args: cobra.NoArgs}, &name)
-	change := configured(c, cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		path, props, err := changed(cmd, c, name, change)
-		if err != nil {
-			return err
-		}
-		out, err := c.Call(cmd.Context(), http.MethodPost, path+"/validateForModifyBackup", vault.Version, map[string]any{"backupInstance": props})
-		if err != nil {
-			return err
-		}
-		return c.Print(out)
 	}
 	return cmd
 }
