@@ -106,7 +106,7 @@ func (s *Service) wire(ctx context.Context) error {
 	flow := workflow.New(workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
-		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits, Care: s.Care.workflow(), Schedule: s.Schedule, Regions: places.Regions, Replicas: replicas,
+		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits, Care: s.Care.workflow(), Schedule: s.Schedule, Claims: s.db, Regions: places.Regions, Replicas: replicas,
 	})
 	engine, err := jobs.NewEngine(s.db, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"holdfast.dev/holdfast/internal/agentops"
@@ -236,37 +235,4 @@ func (t *turn) noteCare(instanceID, region string, change func(*backup.Condition
 	}
 	change(known.At(region))
 	return inventory.Cares.Put(t.tx, known)
-}
-
-// slots are how many repositories are worked on at a time in this process, which
-// bounds memory, and each by one: who verifies must not be deceived by one who
-// collects garbage, and nobody replicates twice.
-type slots struct {
-	mu   sync.Mutex
-	held map[string]bool
-}
-
-// take takes a slot for a repository, or reports that it is to wait.
-func (s *slots) take(name string, most int) (release func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held == nil {
-		s.held = map[string]bool{}
-	}
-	if s.held[name] || len(s.held) >= max(1, most) {
-		return nil, false
-	}
-	s.held[name] = true
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.held, name)
-	}, true
-}
-
-// holds says whether a repository has a slot.
-func (s *slots) holds(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.held[name]
 }

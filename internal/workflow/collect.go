@@ -61,7 +61,7 @@ func (w *Workflow) collector() jobs.Handler {
 // collect deletes what no recovery point of a repository needs. What can only be
 // mended by somebody is told, and not tried again before the next time.
 func (w *Workflow) collect(ctx context.Context, work backup.Work) (jobs.Result, error) {
-	release, ok := w.upkeeping.take(place(work.Vaulted), w.Care.AtOnce)
+	release, ok := w.claim(ctx, &w.upkeeping, place(work.Vaulted), w.Care.AtOnce)
 	if !ok {
 		return jobs.Again(time.Minute), nil
 	}

@@ -32,6 +32,9 @@ const (
 	orphanStay = 14 * 24 * time.Hour
 )
 
+// replica names the replica of an instance among what can be claimed.
+func replica(instanceID string) string { return "replica " + backup.Key(instanceID) }
+
 func (w *Workflow) replicator() jobs.Handler {
 	handler := w.handler(backup.WorkReplicate, w.replicate)
 	handler.Timeout = replicateTime
@@ -89,7 +92,7 @@ func (w *Workflow) replicate(ctx context.Context, work backup.Work) (jobs.Result
 	if err != nil || len(todo.pending)+len(todo.expired) == 0 {
 		return jobs.Done(), err
 	}
-	release, ok := w.replicating.take(backup.Key(work.Subject), replicateSlots)
+	release, ok := w.claim(ctx, &w.replicating, replica(work.Subject), replicateSlots)
 	if !ok {
 		return jobs.Again(replicateBusy), nil
 	}

@@ -68,7 +68,7 @@ func (w *Workflow) upkeep(ctx context.Context, work backup.Work) (jobs.Result, e
 	}
 	var done outcome
 	if at != nil {
-		release, ok := w.upkeeping.take(place(at), w.Care.AtOnce)
+		release, ok := w.claim(ctx, &w.upkeeping, place(at), w.Care.AtOnce)
 		if !ok {
 			return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
 				return jobs.Again(lookAgain), t.noteUpkeep("Waiting for the upkeep of others")

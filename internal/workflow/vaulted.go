@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -193,9 +194,11 @@ const (
 func (w *Workflow) purge(ctx context.Context, work backup.Work) (jobs.Result, error) {
 	bucket, prefix := w.Vaults, work.Subject
 	if at := work.Vaulted; at != nil { // in the paired region
-		if w.replicating.holds(backup.Key(at.InstanceID)) {
+		release, ok := w.claim(ctx, &w.replicating, replica(at.InstanceID), math.MaxInt)
+		if !ok {
 			return jobs.Again(purgeAgain), nil
 		}
+		defer release()
 		var err error
 		if bucket, err = w.storeAt(at); err != nil {
 			return jobs.Result{}, err

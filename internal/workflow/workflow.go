@@ -47,8 +47,8 @@ type Gate interface {
 	Grant(grants.Grant) (agentv1.GateGrant, error)
 }
 
-// Config is what the workflow needs. Everything but VaultLimits, Regions and
-// Replicas is required.
+// Config is what the workflow needs. Everything but VaultLimits, Claims, Regions
+// and Replicas is required.
 type Config struct {
 	Store      catalog.Store
 	Clock      clock.Clock
@@ -73,6 +73,8 @@ type Config struct {
 	Care Care
 	// Schedule says how backups that are due are started.
 	Schedule Schedule
+	// Claims keep repositories apart from other replicas; nil where there is one.
+	Claims Claims
 	// Regions are those that vaults are replicated between, and Replicas the stores
 	// of what is replicated into each, by name.
 	Regions  backup.Regions
@@ -92,7 +94,7 @@ type Workflow struct {
 	trusted   atomic.Bool // the store of the vaults was tried
 
 	triedReplicas sync.Map // names of regions whose store was tried
-	replicating   slots    // of instances, by backup.Key
+	replicating   slots    // of instances
 }
 
 // New returns the workflow.

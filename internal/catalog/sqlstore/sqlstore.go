@@ -66,6 +66,33 @@ func (d *DB) Alone(ctx context.Context, fn func(context.Context) error) (err err
 	return fn(ctx)
 }
 
+// Claim takes a name on the database, unless another process has it, until it is
+// released or the process is gone. It needs a connection for that long; one that is
+// lost gives the name free. On SQLite, where there is one process, everything is free.
+func (d *DB) Claim(ctx context.Context, name string) (release func(), ok bool, err error) {
+	if d.Engine == nil {
+		return func() {}, true, nil
+	}
+	pooled, err := d.Engine.Acquire(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("claim %s: %w", name, err)
+	}
+	conn := pooled.Hijack() // the claim ends with the session, and the pool gets another
+	leave := func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTime)
+		defer cancel()
+		_ = conn.Close(ctx) // closed all the same
+	}
+	err = conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, name).Scan(&ok)
+	if err != nil || !ok {
+		leave()
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("claim %s: %w", name, err)
+	}
+	return leave, ok, nil
+}
+
 // Migrate brings the schema up to date. It may be repeated.
 func (d *DB) Migrate(ctx context.Context) error {
 	provider, err := d.migrations()

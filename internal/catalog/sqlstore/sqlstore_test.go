@@ -128,3 +128,45 @@ func TestEnqueueFailureRollsBack(t *testing.T) {
 		t.Fatalf("Get = %v, want not found", err)
 	}
 }
+
+// A name is one process's at a time: until it is released, or its session is gone.
+func TestClaim(t *testing.T) {
+	url := postgres.Database(t)
+	one, two := openPostgres(t, url), openPostgres(t, url)
+	claim := func(db *sqlstore.DB, name string) (func(), bool) {
+		t.Helper()
+		release, ok, err := db.Claim(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return release, ok
+	}
+	release, ok := claim(one, "a")
+	if _, other := claim(two, "a"); !ok || other {
+		t.Fatalf("a is claimed by one: %v, by another as well: %v", ok, other)
+	}
+	if free, ok := claim(two, "b"); !ok {
+		t.Error("b is not free")
+	} else {
+		free()
+	}
+	release()
+	if _, ok := claim(two, "a"); !ok {
+		t.Fatal("a was released and is not free")
+	}
+	// The end of a session, as by the end of its process, is found out in time.
+	if _, err := one.Write.Exec(`SELECT pg_terminate_backend(pid, 30000) FROM pg_locks WHERE locktype = 'advisory'`); err != nil {
+		t.Fatal(err)
+	}
+	again, ok := claim(one, "a")
+	if !ok {
+		t.Fatal("the session that claimed a has ended, and a is not free")
+	}
+	again()
+	local := open(t, filepath.Join(t.TempDir(), "c.db"))
+	if free, ok := claim(local, "a"); !ok {
+		t.Error("a SQLite file belongs to one process")
+	} else {
+		free()
+	}
+}
