@@ -12,9 +12,13 @@ type Keepsake struct {
 	Vault    Vault    `json:"vault"`
 	Policy   *Policy  `json:"policy,omitempty"` // nil when it was gone
 	Instance Instance `json:"instance"`
-	JobID    string   `json:"jobId"`
-	Tag      string   `json:"tag,omitempty"` // of the job
-	Tagging  *Tagging `json:"tagging,omitempty"`
+	// UserIdentity is the one the vault acts by for the instance; nil when that is the
+	// vault's own, and from versions that did not keep it.
+	UserIdentity *UserIdentity `json:"userIdentity,omitempty"`
+
+	JobID   string   `json:"jobId"`
+	Tag     string   `json:"tag,omitempty"` // of the job
+	Tagging *Tagging `json:"tagging,omitempty"`
 	// ContainerID is the container of the operational tier.
 	ContainerID string `json:"containerId,omitempty"`
 }
@@ -46,6 +50,8 @@ func ParseKeepsake(text string) (Keepsake, error) {
 		return k, fmt.Errorf("keepsake is of version %d, this program knows %d", k.Version, keepsakeVersion)
 	case k.Instance.UID == "" || !within(k.Instance.ID, k.Vault.ID, "backupInstances"):
 		return k, fmt.Errorf("keepsake of instance %q and vault %q makes no sense", k.Instance.ID, k.Vault.ID)
+	case k.UserIdentity != nil && !SameID(k.UserIdentity.ID, k.Instance.UserIdentityID):
+		return k, fmt.Errorf("keepsake of identity %q and instance %q makes no sense", k.UserIdentity.ID, k.Instance.ID)
 	case k.Policy != nil && !within(k.Policy.ID, k.Vault.ID, "backupPolicies"):
 		return k, fmt.Errorf("keepsake of policy %q and vault %q makes no sense", k.Policy.ID, k.Vault.ID)
 	}

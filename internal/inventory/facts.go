@@ -21,20 +21,33 @@ func GatherFacts(tx catalog.Tx, i *backup.Instance, now time.Time, needs Needs) 
 	if err != nil {
 		return backup.Facts{}, err
 	}
-	return GatherFactsOf(tx, i, vault, now, needs)
+	identity, err := IdentityOf(tx, i)
+	if err != nil {
+		return backup.Facts{}, err
+	}
+	return gatherFacts(tx, i, backup.Facts{Vault: vault, UserIdentity: identity}, now, needs)
 }
 
-// GatherFactsOf is GatherFacts about an instance of a vault that may be of another
-// region, and is nil when it does not exist.
-func GatherFactsOf(tx catalog.Tx, i *backup.Instance, vault *backup.Vault, now time.Time, needs Needs) (backup.Facts, error) {
+// GatherSecondaryFacts is GatherFacts about an instance of another region, as it lies
+// in the store of replicas with its vault.
+func GatherSecondaryFacts(tx catalog.Tx, i *backup.Instance, vault *backup.Vault, now time.Time, needs Needs) (backup.Facts, error) {
 	f := backup.Facts{Vault: vault}
+	if i.UserIdentityID != "" {
+		var err error
+		if f.UserIdentity, err = optional(SecondaryIdentities.Get(tx, i.UserIdentityID)); err != nil {
+			return f, err
+		}
+	}
+	return gatherFacts(tx, i, f, now, needs)
+}
+
+func gatherFacts(tx catalog.Tx, i *backup.Instance, f backup.Facts, now time.Time, needs Needs) (backup.Facts, error) {
 	for _, read := range []func() error{
 		func() (err error) { f.Policy, err = optional(Policies.Get(tx, i.PolicyID)); return err },
 		func() (err error) { f.Cluster, err = optional(Clusters.Get(tx, i.Datasource.ID)); return err },
 		func() (err error) { f.Bindings, err = Bindings.Below(tx, i.Datasource.ID); return err },
 		func() (err error) { f.SnapshotGroup, err = GroupExists(tx, i.SnapshotGroupID); return err },
 		func() (err error) { f.Extension, err = ExtensionOf(tx, i.Datasource.ID); return err },
-		func() error { return gatherIdentity(tx, i, &f) },
 		func() error { return gatherConnection(tx, i.Datasource.ID, now, &f) },
 		func() error { return gatherLocation(tx, &f) },
 		func() error { return gatherMissing(tx, needs(i, f), &f) },
@@ -64,11 +77,13 @@ func optional[T any](v *T, err error) (*T, error) {
 	return v, err
 }
 
-func gatherIdentity(tx catalog.Tx, i *backup.Instance, f *backup.Facts) (err error) {
-	if i.UserIdentityID != "" {
-		f.UserIdentity, err = optional(UserIdentities.Get(tx, i.UserIdentityID))
+// IdentityOf reads the user-assigned identity that an instance names; nil when it names
+// none, or one that does not exist.
+func IdentityOf(tx catalog.Tx, i *backup.Instance) (*backup.UserIdentity, error) {
+	if i.UserIdentityID == "" {
+		return nil, nil
 	}
-	return err
+	return optional(UserIdentities.Get(tx, i.UserIdentityID))
 }
 
 func gatherConnection(tx catalog.Tx, clusterID string, now time.Time, f *backup.Facts) error {

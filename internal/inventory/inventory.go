@@ -43,9 +43,10 @@ var (
 // What lies in the stores of replicas, as the service reads it there: documents of
 // another region, which nothing but restores from there looks at.
 var (
-	SecondaryVaults    = Collection[backup.Vault, *backup.Vault]{kind: "secondary-vault"}
-	SecondaryInstances = Collection[backup.Instance, *backup.Instance]{kind: "secondary-instance"}
-	SecondaryPoints    = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "secondary-recovery-point"}
+	SecondaryVaults     = Collection[backup.Vault, *backup.Vault]{kind: "secondary-vault"}
+	SecondaryInstances  = Collection[backup.Instance, *backup.Instance]{kind: "secondary-instance"}
+	SecondaryIdentities = Collection[backup.UserIdentity, *backup.UserIdentity]{kind: "secondary-user-identity"}
+	SecondaryPoints     = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "secondary-recovery-point"}
 )
 
 func replicaLabels(r *backup.Replica) map[string]string {

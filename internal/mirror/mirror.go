@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
@@ -191,8 +192,20 @@ func (m *Mirror) forget(ctx context.Context, k *one, left map[string]bool) error
 		if err != nil || len(others) > 0 {
 			return err
 		}
-		return absent(inventory.SecondaryVaults.Delete(tx, k.instance.VaultID()))
+		return errors.Join(absent(inventory.SecondaryVaults.Delete(tx, k.instance.VaultID())), forgetIdentity(tx, k.instance.UserIdentityID))
 	})
+}
+
+// forgetIdentity removes an identity that no vault has any more.
+func forgetIdentity(tx catalog.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	vaults, err := inventory.SecondaryVaults.Below(tx, "")
+	if err != nil || slices.ContainsFunc(vaults, func(v backup.Vault) bool { return v.Identity.Has(id) }) {
+		return err
+	}
+	return absent(inventory.SecondaryIdentities.Delete(tx, id))
 }
 
 func absent(err error) error {
@@ -263,6 +276,11 @@ func (m *Mirror) write(ctx context.Context, plan rebuild.Plan, k *one) error {
 		}
 		for i := range plan.Vaults {
 			if err := inventory.SecondaryVaults.Put(tx, &plan.Vaults[i]); err != nil {
+				return err
+			}
+		}
+		for i := range plan.Identities {
+			if err := inventory.SecondaryIdentities.Put(tx, &plan.Identities[i]); err != nil {
 				return err
 			}
 		}

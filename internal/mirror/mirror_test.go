@@ -25,11 +25,12 @@ import (
 )
 
 const (
-	vaultID = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/v"
-	instID  = vaultID + "/backupInstances/shop"
-	uid     = "00112233445566778899aabbccddeeff"
-	vaultU  = "ffeeddccbbaa99887766554433221100"
-	mark    = workflow.ReplicaMarks + vaultU + "/" + uid
+	vaultID    = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/v"
+	identityID = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u"
+	instID     = vaultID + "/backupInstances/shop"
+	uid        = "00112233445566778899aabbccddeeff"
+	vaultU     = "ffeeddccbbaa99887766554433221100"
+	mark       = workflow.ReplicaMarks + vaultU + "/" + uid
 )
 
 // region is a store of replicas with one repository, and a mirror of it.
@@ -81,8 +82,10 @@ func newRegion(t *testing.T) *region {
 func (r *region) commit(id, friendly string, at time.Time) {
 	r.t.Helper()
 	kept, err := backup.Keepsake{
-		Vault:    backup.Vault{Meta: backup.Meta{ID: vaultID, Location: "east"}, UID: vaultU},
-		Instance: backup.Instance{Meta: backup.Meta{ID: instID}, UID: uid, FriendlyName: friendly},
+		Vault: backup.Vault{Meta: backup.Meta{ID: vaultID, Location: "east"}, UID: vaultU,
+			Identity: backup.Identity{Type: backup.IdentityUser, UserAssigned: []string{identityID}}},
+		Instance:     backup.Instance{Meta: backup.Meta{ID: instID}, UID: uid, FriendlyName: friendly, UserIdentityID: identityID},
+		UserIdentity: &backup.UserIdentity{Meta: backup.Meta{ID: identityID}, PrincipalID: "principal"},
 	}.Encode()
 	if err != nil {
 		r.t.Fatal(err)
@@ -115,6 +118,13 @@ func (r *region) seen() (friendly string, points int, vault bool) {
 		}
 		_, err = inventory.SecondaryVaults.Get(tx, vaultID)
 		vault = err == nil
+		known, err := inventory.SecondaryIdentities.Get(tx, identityID)
+		if (err == nil) != vault || vault && known.PrincipalID != "principal" {
+			r.t.Errorf("vault %v, its identity %+v, %v", vault, known, err)
+		}
+		if _, err = inventory.UserIdentities.Get(tx, identityID); !errors.Is(err, catalog.ErrNotFound) {
+			r.t.Error("an identity of another region became one of this")
+		}
 		_, err = inventory.Instances.Get(tx, instID)
 		if !errors.Is(err, catalog.ErrNotFound) {
 			r.t.Error("an instance of another region became one of this")

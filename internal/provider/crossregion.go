@@ -301,6 +301,16 @@ func instanceHereOrThere(tx catalog.Tx, id string) (*backup.Instance, error) {
 	return inventory.SecondaryInstances.Get(tx, id)
 }
 
+// identityHereOrThere is the same of an identity that vaults act by; nil when there is
+// none of that id.
+func identityHereOrThere(tx catalog.Tx, id string) (*backup.UserIdentity, error) {
+	found, err := existing(inventory.UserIdentities.Get(tx, id))
+	if err != nil || found != nil {
+		return found, err
+	}
+	return existing(inventory.SecondaryIdentities.Get(tx, id))
+}
+
 // replicationTo shows how far an instance is replicated; nil when it is not to be.
 func (p *Provider) replicationTo(tx catalog.Tx, instanceID string) (*v1.Replication, error) {
 	sum, ok, err := inventory.ReplicationOf(tx, instanceID)

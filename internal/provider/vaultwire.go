@@ -6,7 +6,6 @@ import (
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
-	"holdfast.dev/holdfast/internal/inventory"
 )
 
 // vaultFrom reads a vault; old keeps its principal.
@@ -122,7 +121,7 @@ func vaultPatched(in v1.Vault, old *backup.Vault) (*backup.Vault, error) {
 func (p *Provider) vaultTo(tx catalog.Tx, v *backup.Vault) (v1.Vault, error) {
 	attached := map[string]backup.UserIdentity{}
 	for _, id := range v.Identity.UserAssigned {
-		found, err := existing(inventory.UserIdentities.Get(tx, id))
+		found, err := identityHereOrThere(tx, id)
 		if err != nil {
 			return v1.Vault{}, err
 		}

@@ -144,6 +144,49 @@ func TestSecondRegion(t *testing.T) {
 	second.refusesAtLocation(w, point)
 }
 
+// actByUserIdentity lets the vault act by an identity of the user's for the instance.
+func (w *world) actByUserIdentity() (id string) {
+	w.t.Helper()
+	id = w.group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mover"
+	made := w.must(http.MethodPut, id, object{"location": "local"})["properties"].(object)["principalId"].(string)
+	vault := w.crossRegionVault()
+	vault["identity"] = object{"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": object{id: object{}}}
+	w.must(http.MethodPut, w.vault, vault)
+	for role, scope := range map[string]string{"acdd72a7-3385-48ef-bd42-f606fba81ae7": w.cluster, "7efff54f-a5b4-42b5-a1c5-5411624893ce": w.group + "x",
+		"2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": w.account} {
+		w.assign(role, made, scope)
+	}
+	w.assign("acdd72a7-3385-48ef-bd42-f606fba81ae7", made, w.group+"x")
+	body := w.instanceBody()
+	body["identityDetails"] = object{"useSystemAssignedIdentity": false, "userAssignedIdentityArmUrl": id}
+	w.must(http.MethodPut, w.instance, object{"properties": body})
+	return id
+}
+
+// An identity that a vault acts by goes with it into the second region, and is asked
+// for its rights there.
+func TestSecondRegionByUserIdentity(t *testing.T) {
+	w, _, regions, _ := replicatedWorld(t)
+	id := w.actByUserIdentity()
+	point := w.vaulted()
+	w.awaitReplica(point)
+	second := w.loseAndStartSecond(regions)
+	await(t, "the recovery point in the second region", func() (bool, any) {
+		names, err := second.secondaryPoints(w)
+		return len(names) == 1, fmt.Sprint(names, err)
+	})
+	cluster := second.joinWest(w) // which gives rights to the vault's own identity
+	at := w.group + "/providers/Microsoft.DataProtection/locations/west/"
+	second.refused("KubernetesBackupListExtensionsError", http.MethodPost, at+"validateCrossRegionRestore", second.crossRegionBody(w, point))
+	attached := second.must(http.MethodGet, w.vault, nil)["identity"].(object)["userAssignedIdentities"].(object)[id].(object)
+	second.assign("acdd72a7-3385-48ef-bd42-f606fba81ae7", attached["principalId"].(string), second.cluster)
+	second.must(http.MethodPost, at+"validateCrossRegionRestore", second.crossRegionBody(w, point))
+	second.must(http.MethodPost, at+"crossRegionRestore", second.crossRegionBody(w, point))
+	if got := cluster.restorations(); len(got) != 1 || got[0] != point+" to shop2" {
+		t.Errorf("restored %v", got)
+	}
+}
+
 // loseAndStartSecond destroys everything of the first region but its key, and
 // starts a service elsewhere.
 func (w *world) loseAndStartSecond(regions string) *world {

@@ -151,7 +151,7 @@ func (w *Workflow) preflightReplica(ctx context.Context, instanceID string, requ
 		vault.Location = request.Region // that is where it acts now
 		there := *instance
 		there.Datasource.ID = request.Target.ID
-		facts, err := inventory.GatherFactsOf(tx, &there, vault, w.Clock.Now(), forVaultRestore.needs)
+		facts, err := inventory.GatherSecondaryFacts(tx, &there, vault, w.Clock.Now(), forVaultRestore.needs)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,9 @@ func (t *turn) keepsake(job *backup.Job, instance *backup.Instance, containerID 
 		return "", err
 	}
 	k.Vault = *vault
+	if k.UserIdentity, err = inventory.IdentityOf(t.tx, instance); err != nil {
+		return "", err
+	}
 	policy, err := inventory.Policies.Get(t.tx, job.PolicyID)
 	switch {
 	case err == nil:

@@ -98,6 +98,7 @@ func (p Plan) documents() []document {
 	return slices.Concat(
 		those("subscription", inventory.Subscriptions, p.Subscriptions),
 		those("resource group", inventory.ResourceGroups, p.Groups),
+		those("user identity", inventory.UserIdentities, p.Identities),
 		those("vault", inventory.Vaults, p.Vaults),
 		those("policy", inventory.Policies, p.Policies),
 		p.instances(),

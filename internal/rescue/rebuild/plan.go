@@ -27,6 +27,7 @@ const Grace = 14 * 24 * time.Hour
 type Plan struct {
 	Subscriptions []inventory.Subscription
 	Groups        []inventory.ResourceGroup
+	Identities    []backup.UserIdentity // that vaults act by
 	Vaults        []backup.Vault
 	Policies      []backup.Policy
 	Instances     []backup.Instance
@@ -154,6 +155,10 @@ func (p *planner) documents(kept backup.Keepsake) {
 	}
 	if !p.first("instance", kept.Instance.ID) {
 		return
+	}
+	if u := kept.UserIdentity; u != nil && p.first("user identity", u.ID) {
+		p.plan.Identities = append(p.plan.Identities, *u)
+		p.group(groupOf(u.ID), kept.Vault.Location)
 	}
 	kept.Instance.State = backup.StateSucceeded
 	p.plan.Instances = append(p.plan.Instances, kept.Instance)

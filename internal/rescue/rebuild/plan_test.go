@@ -216,3 +216,26 @@ func TestApplyLeavesDeletedInstances(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The identity that a vault acts by comes back as it was, so that its roles fit again.
+func TestPlanHasIdentities(t *testing.T) {
+	k := kept()
+	k.Instance.UserIdentityID = "/subscriptions/s/resourceGroups/ids/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u"
+	k.UserIdentity = &backup.UserIdentity{Meta: backup.Meta{ID: k.Instance.UserIdentityID}, PrincipalID: "principal"}
+	plan := rebuild.Make([]rescue.Point{point(t, inVault, made, k), point(t, inCluster, made, k)}, made)
+	if len(plan.Identities) != 1 || plan.Identities[0].PrincipalID != "principal" || len(plan.Groups) != 3 {
+		t.Errorf("%+v", plan)
+	}
+	store := catalogtest.NewMemory()
+	adopt := func(context.Context, rebuild.Key) (bool, error) { return true, nil }
+	if _, err := plan.Apply(t.Context(), rebuild.Options{Store: store, Adopt: adopt}); err != nil {
+		t.Fatal(err)
+	}
+	err := store.View(t.Context(), func(tx catalog.Tx) error {
+		_, err := inventory.UserIdentities.Get(tx, k.Instance.UserIdentityID)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
