@@ -19,13 +19,16 @@ import (
 const defaultDataDir = "/var/lib/holdfast"
 
 func serveCommand() *cobra.Command {
-	o := service.Options{Clock: clock.System{}}
+	var o service.Options
 	var format string
 	var verbose bool
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the API, the agents and the work", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Log, err = logger(format, verbose); err != nil {
+				return err
+			}
+			if err := setClock(&o); err != nil {
 				return err
 			}
 			s, err := service.Open(cmd.Context(), o)

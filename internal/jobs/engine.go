@@ -46,7 +46,8 @@ type runner interface {
 // NewEngine returns an engine that works the queue in db. On SQLite it is the
 // only one: Run takes for its own whatever is in the database. On PostgreSQL any
 // number of processes have one each; River elects the one that looks after
-// schedules and offers again what a process that died was working on.
+// schedules and offers again what a process that died was working on. What waits for
+// a moment goes by clk.
 func NewEngine(db *sqlstore.DB, clk clock.Clock, log *slog.Logger, handlers ...Handler) (*Engine, error) {
 	w := &worker{handlers: map[string]Handler{}, log: log}
 	for _, handler := range handlers {
@@ -67,6 +68,9 @@ func NewEngine(db *sqlstore.DB, clk clock.Clock, log *slog.Logger, handlers ...H
 		RetryPolicy:          &backoff{clock: clk},
 		SoftStopTimeout:      softStop,
 		Workers:              all,
+	}
+	if _, machine := clk.(clock.System); !machine {
+		config.Test.Time = hands{clk}
 	}
 	e := &Engine{}
 	var err error
@@ -172,6 +176,14 @@ type quiet struct{ slog.Handler }
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
 }
+
+// hands let the queue go by a clock that is not the machine's, so that what waits
+// in it comes due with everything else. With the machine's the database decides
+// where replicas share one: their clocks may differ.
+type hands struct{ clock.Clock }
+
+// NowOrNil is the moment that the database is to take for its own.
+func (h hands) NowOrNil() *time.Time { return new(h.Now()) }
 
 // backoff doubles the pause with every failure, up to a minute, and shakes it
 // so that many jobs that failed together do not come back together.

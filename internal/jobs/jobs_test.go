@@ -61,6 +61,11 @@ func start(t *testing.T, db *sqlstore.DB, handlers ...jobs.Handler) (stop func()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runEngine(t, engine)
+}
+
+func runEngine(t *testing.T, engine *jobs.Engine) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(ctx) }()

@@ -24,10 +24,10 @@ func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.T
 		return nil, err
 	}
 	users := signin.New(signin.Config{
-		Store: s.store, Clock: s.Clock, Log: s.Log, Key: key, TenantID: tenant,
+		Store: s.store, Clock: s.signIn(), Log: s.Log, Key: key, TenantID: tenant,
 		BaseURL: s.URL, Audiences: s.urls(s.public)[1:],
 	})
-	principals := signin.Principals{Store: s.store, Clock: s.Clock, TenantID: tenant}
+	principals := signin.Principals{Store: s.store, Clock: s.signIn(), TenantID: tenant}
 	if err := ensureAdmin(ctx, s.Options, principals, s.URL); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type identity struct {
 // loadIdentity reads the configured certificate, or one of the service's own.
 func loadIdentity(o Options) (identity, error) {
 	if o.TLSCert == "" {
-		certificate, ca, err := servercert.Load(o.path("tls"), o.Advertise, o.Clock)
+		certificate, ca, err := servercert.Load(o.path("tls"), o.Advertise, o.signIn())
 		return identity{certificate, string(ca)}, err
 	}
 	certificate, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)

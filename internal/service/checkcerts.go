@@ -44,7 +44,7 @@ func (c *checker) certificate(check string, leaf *x509.Certificate, err error, r
 		c.add(check, Problem, "%v; %s", plain(err), remedy)
 		return
 	}
-	now, ends := c.Clock.Now(), leaf.NotAfter.Format(time.RFC3339)
+	now, ends := c.signIn().Now(), leaf.NotAfter.Format(time.RFC3339)
 	switch {
 	case now.Before(leaf.NotBefore):
 		c.add(check, Problem, "good only from %s: is the clock of this machine right?", leaf.NotBefore.Format(time.RFC3339))

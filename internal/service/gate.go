@@ -25,11 +25,11 @@ import (
 // newGate makes the gate before vaults and the replicas in other regions, which can
 // only be read, and what issues grants for it.
 func (s *Service) newGate(vaults objstore.Store, replicas map[string]objstore.Store, agents agenthub.Registrar) (*gate.Gate, *grants.Issuer, error) {
-	signing, err := loadGrantKeys(s.path("tls"), s.Clock)
+	signing, err := loadGrantKeys(s.path("tls"), s.signIn())
 	if err != nil {
 		return nil, nil, err
 	}
-	issuer, err := grants.NewIssuer(grants.Config{Keys: signing, Clock: s.Clock, URL: s.AgentAddress, CA: s.ca})
+	issuer, err := grants.NewIssuer(grants.Config{Keys: signing, Clock: s.signIn(), URL: s.AgentAddress, CA: s.ca})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -65,8 +65,22 @@ type Options struct {
 	RegionsFile    string
 	ReplicaRefresh time.Duration
 
+	// Clock is what schedules, retention and the work go by.
 	Clock clock.Clock
-	Log   *slog.Logger
+	// SignIn is what certificates, tokens and grants go by; Clock when nil. It must
+	// be the time of everybody else: clusters and users check them, too. So only a
+	// service whose Clock is not the machine's, because years are lived through in
+	// minutes, has one of its own.
+	SignIn clock.Clock
+	Log    *slog.Logger
+}
+
+// signIn is the clock of sign-in.
+func (o Options) signIn() clock.Clock {
+	if o.SignIn != nil {
+		return o.SignIn
+	}
+	return o.Clock
 }
 
 func (o Options) check() error {

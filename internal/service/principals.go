@@ -65,7 +65,7 @@ func beside(ctx context.Context, o Options, fn func(signin.Principals) error) er
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(signin.Principals{Store: d.store, Clock: o.Clock}), d.db.Close())
+	return errors.Join(fn(signin.Principals{Store: d.store, Clock: o.signIn()}), d.db.Close())
 }
 
 // parseGrants demands that roles and scopes exist: a mistyped group would hand

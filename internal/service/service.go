@@ -81,11 +81,11 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	authority, err := agentcert.Load(s.path("tls"), s.Clock)
+	authority, err := agentcert.Load(s.path("tls"), s.signIn())
 	if err != nil {
 		return err
 	}
-	tokens := enrolments{agentcert.Enrolments{Clock: s.Clock}}
+	tokens := enrolments{agentcert.Enrolments{Clock: s.signIn()}}
 	secrets := keys.NewSealer(kek)
 	bell := &agentops.Bell{}
 	agents := registrar{s.store, authority, tokens, s.ca}
