@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
@@ -100,4 +102,32 @@ func TestPoliciesOfAVaultAreLimited(t *testing.T) {
 	w.must(200, "PUT", vaultAt+"/backupPolicies/many-0001", testdata(t, "policy.json"))
 	w.must(200, "DELETE", vaultAt+"/backupPolicies/many-0002", "")
 	w.must(200, "PUT", policyAt, testdata(t, "policy.json"))
+}
+
+// Clients write the same policy in several ways: with the name in the properties, as
+// the command line of Azure does, with nulls where there is nothing, and with names of
+// properties and enumerations in any case. All mean the same and are shown alike.
+func TestPolicyInTheHandsOfItsClients(t *testing.T) {
+	t.Parallel()
+	plain := testdata(t, "policy-disaster-recovery.json")
+	w := newWorld(t)
+	w.must(201, "PUT", vaultAt, vaultBody)
+	shown := func(body string) any {
+		w.must(200, "PUT", policyAt, body)
+		return w.must(200, "GET", policyAt, "").body["properties"]
+	}
+	want := shown(plain)
+	for name, change := range map[string]edit{
+		"name inside":       {`"objectType": "BackupPolicy",`, `"objectType": "BackupPolicy", "name": "akspolicy",`},
+		"null members":      {`"isDefault": true,` + "\n       \"taggingPriority\": 99,", `"isDefault": true, "criteria": null, "taggingPriority": 99,`},
+		"null limits":       {`"objectType": "BackupPolicy",`, `"objectType": "BackupPolicy", "holdfastVaultLimits": null,`},
+		"names in any case": {`"repeatingTimeIntervals"`, `"RepeatingTimeIntervals"`},
+		"words in any case": {`"ScheduleBasedTriggerContext"`, `"scheduleBasedTriggerContext"`},
+		"tiers in any case": {`"dataStoreType": "VaultStore"`, `"dataStoreType": "vaultstore"`},
+		"the datasource":    {`"Microsoft.ContainerService/managedClusters"`, `"microsoft.containerservice/managedclusters"`},
+	} {
+		if diff := cmp.Diff(want, shown(change.apply(t, plain))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
 }

@@ -33,6 +33,8 @@ type vault struct {
 	gate  *gatetest.World
 	store objstore.Store
 	key   []byte
+	// limits of what is copied
+	limits agentv1.VaultLimits
 }
 
 func newVault(w *world) *vault {
@@ -47,7 +49,7 @@ func newVault(w *world) *vault {
 		{APIGroups: []string{"snapshot.storage.k8s.io"}, Resources: []string{"volumesnapshots"}, Verbs: []string{"get"}}}})
 	w.create(&rbacv1.RoleBinding{ObjectMeta: named, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: movers.ServiceAccount},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: w.own, Name: movers.ServiceAccount}}})
-	return &vault{w, gatetest.New(w.t, store, gatetest.Options{Host: hostAddress}), store, bytes.Repeat([]byte{9}, 32)}
+	return &vault{world: w, gate: gatetest.New(w.t, store, gatetest.Options{Host: hostAddress}), store: store, key: bytes.Repeat([]byte{9}, 32)}
 }
 
 // grantSecret makes the grant of an operation on a recovery point.
@@ -78,7 +80,7 @@ func (v *vault) copy(operation string, n int, base string) *v1alpha1.VaultRun {
 	run := &v1alpha1.VaultRun{
 		ObjectMeta: metav1.ObjectMeta{Namespace: v.own, Name: v1alpha1.RunName(operation)},
 		Spec: v1alpha1.VaultRunSpec{RunSpec: v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant-" + operation},
-			Vault: agentv1.Vault{InstanceID: "instance", RecoveryPointID: point(n), Base: base}},
+			Vault: agentv1.Vault{InstanceID: "instance", RecoveryPointID: point(n), Base: base, Limits: v.limits}},
 	}
 	v.create(run)
 	return run
@@ -190,5 +192,40 @@ func TestVaultAndBack(t *testing.T) {
 	w.app += "-back"
 	if got := w.exec("cat /data/file /data/second; head -c 4 /dev/raw"); got != "precious\nsecond\nraw\n" {
 		t.Errorf("restored %q", got)
+	}
+}
+
+// TestVaultWithinLimits: a volume that the policy leaves out of the vault is named
+// with its code, and the others are copied.
+func TestVaultWithinLimits(t *testing.T) {
+	w := newWorld(t)
+	w.deploy()
+	v := newVault(w)
+	w.start()
+	w.finished(w.backup("one", 1), v1alpha1.PhaseSucceeded)
+	v.limits = agentv1.VaultLimits{VolumeBytes: 32 << 20}
+	run := v.copy("bounded", 1, "")
+	w.finished(run, v1alpha1.PhaseSucceeded)
+	v.noHelpers("bounded")
+	for _, volume := range run.Status.Result.Volumes {
+		switch volume.Claim {
+		case "data": // of 64 MiB
+			if volume.State != agentv1.VolumeSkipped || volume.ReasonCode != "UserErrorVolumeTooLargeForVaultTier" || volume.Stream != "" {
+				t.Errorf("%+v", volume)
+			}
+		case "raw": // of 32 MiB
+			if volume.State != agentv1.VolumeProtected || volume.Stream == "" {
+				t.Errorf("%+v", volume)
+			}
+		}
+	}
+	told := 0
+	for _, warning := range run.Status.Warnings {
+		if warning.Problem.Code == "UserErrorVolumeTooLargeForVaultTier" {
+			told++
+		}
+	}
+	if m := v.verified(1); len(m.Streams) != 2 || told != 1 {
+		t.Errorf("%d streams, told %d times: %+v", len(m.Streams), told, run.Status.Warnings)
 	}
 }
