@@ -170,6 +170,11 @@ func (w *world) assign(ctx context.Context, role, principal, scope string) error
 	return err
 }
 
+// protecting is how many instances are being protected at a time. Each is waited for,
+// as clients of the API do: the service has not promised to have thousands configured
+// within the time that one may take.
+const protecting = 64
+
 // protect makes the instances and waits until all are protected and planned.
 func (w *world) protect(ctx context.Context) error {
 	body := map[string]object{}
@@ -180,38 +185,24 @@ func (w *world) protect(ctx context.Context) error {
 			body[id] = object{"properties": w.instance(c, p)}
 		}
 	}
-	err := each(ctx, w.instances, func(ctx context.Context, id string) error {
-		_, err := w.api.Do(ctx, http.MethodPut, id, apiVersion, body[id])
-		return err
+	return some(ctx, protecting, w.instances, func(ctx context.Context, id string) error {
+		if _, err := w.api.Do(ctx, http.MethodPut, id, apiVersion, body[id]); err != nil {
+			return err
+		}
+		return w.planned(ctx, id)
 	})
-	for err == nil {
-		var protected int
-		if protected, err = w.protected(ctx); protected == len(w.instances) {
-			return each(ctx, w.instances, w.planned)
-		}
-		if err == nil {
-			err = w.hurry(ctx)
-		}
-	}
-	return err
 }
 
 // errTooSlow says that not everything was protected before the time of the policies.
 var errTooSlow = errors.New("furnishing took too long")
 
-// hurry waits a moment, while there is time.
-func (w *world) hurry(ctx context.Context) error {
-	if time.Now().After(w.due) {
-		return errTooSlow
-	}
-	return pause(ctx, time.Second)
-}
-
-// planned waits until the next backup of an instance is due when all are.
+// planned waits until an instance is protected, and its next backup due when all are.
 func (w *world) planned(ctx context.Context, id string) error {
-	for {
+	for time.Now().Before(w.due) {
 		var instance struct {
 			Properties struct {
+				State    string                       `json:"currentProtectionState"`
+				Status   json.RawMessage              `json:"protectionStatus"`
 				Schedule *struct{ NextDue time.Time } `json:"holdfastSchedule"`
 			}
 		}
@@ -222,41 +213,18 @@ func (w *world) planned(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if plan := instance.Properties.Schedule; plan != nil {
-			if !plan.NextDue.Equal(w.due) {
-				return fmt.Errorf("next due at %v and not %v: %w", plan.NextDue, w.due, errTooSlow)
-			}
+		now := instance.Properties
+		switch {
+		case now.State == "ConfiguringProtectionFailed":
+			return fmt.Errorf("not protected: %s", now.Status)
+		case now.State == "ProtectionConfigured" && now.Schedule != nil && now.Schedule.NextDue.Equal(w.due):
 			return nil
 		}
-		if err := w.hurry(ctx); err != nil {
+		if err := pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
-}
-
-func (w *world) protected(ctx context.Context) (n int, err error) {
-	for item, err := range w.api.List(ctx, w.vault()+"/backupInstances?$top=1000", apiVersion) {
-		var instance struct {
-			ID         string
-			Properties struct {
-				State  string          `json:"currentProtectionState"`
-				Status json.RawMessage `json:"protectionStatus"`
-			}
-		}
-		if err == nil {
-			err = json.Unmarshal(item, &instance)
-		}
-		if err != nil {
-			return n, err
-		}
-		switch instance.Properties.State {
-		case "ProtectionConfigured":
-			n++
-		case "ConfiguringProtectionFailed":
-			return n, fmt.Errorf("%s is not protected: %s", instance.ID, instance.Properties.Status)
-		}
-	}
-	return n, nil
+	return errTooSlow
 }
 
 func (w *world) instance(cluster, policy int) object {

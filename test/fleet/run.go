@@ -179,8 +179,12 @@ func (w *world) points(ctx context.Context, completed map[string]int) (map[strin
 
 // each does something with every id, some at a time.
 func each(ctx context.Context, ids []string, do func(context.Context, string) error) error {
+	return some(ctx, atOnce, ids, do)
+}
+
+func some(ctx context.Context, most int, ids []string, do func(context.Context, string) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(most)
 	for _, id := range ids {
 		group.Go(func() error {
 			if err := do(ctx, id); err != nil {
