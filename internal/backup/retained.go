@@ -7,6 +7,9 @@ import "time"
 type Tagging struct {
 	At     time.Time `json:"at"`     // the moment it was chosen for, when the backup began
 	Reason string    `json:"reason"` // one clause, for people
+	// Missed says that its copy did not get into the vault: the next one counts
+	// instead.
+	Missed bool `json:"missed,omitempty"`
 }
 
 // Onward is the copy to the vault that a recovery point in the operational tier

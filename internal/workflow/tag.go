@@ -72,7 +72,7 @@ func (t *turn) choose(job *backup.Job, rule *backup.BackupRule) (retention.Choic
 }
 
 // lastTagged is the moment of the newest successful backup that the policy
-// tagged; zero when there is none. Recovery points list newest first.
+// tagged, and that is in the vault if it was to be; zero when there is none. Recovery points list newest first.
 func (t *turn) lastTagged(instanceID string) (time.Time, error) {
 	for after := ""; ; {
 		points, next, err := inventory.RecoveryPoints.Page(t.tx, instanceID, after, 50)
@@ -80,7 +80,7 @@ func (t *turn) lastTagged(instanceID string) (time.Time, error) {
 			return time.Time{}, err
 		}
 		for i := range points {
-			if points[i].Tagging != nil {
+			if g := points[i].Tagging; g != nil && !g.Missed {
 				return points[i].Tagging.At, nil
 			}
 		}

@@ -104,6 +104,29 @@ func TestFAQPolicySendsOneBackupADayToTheVault(t *testing.T) {
 	}
 }
 
+// When the copy of the first of the day cannot be made, the day is not lost: the next
+// backup counts as the first, and goes to the vault.
+func TestNextBackupGoesInPlaceOfAMissedCopy(t *testing.T) {
+	w, _ := newExpiring(t, dailyPolicy("ImmediateCopyOption", ""))
+	answer := w.answer
+	w.answer = ofKind(agentv1.KindVault, failing(false), answer)
+	missed := w.backUp(1, "")
+	w.answer = answer
+	w.clock.Advance(4 * time.Hour)
+	w.backUp(2, "")
+	w.clock.Advance(4 * time.Hour)
+	w.backUp(3, "")
+	w.expectListed("1:O 2:OV 3:O")
+	for n, want := range map[int]string{1: "Daily", 2: "Daily", 3: "Default"} {
+		if got := w.tagOf(n); got != want {
+			t.Errorf("backup %d is tagged %s, want %s", n, got, want)
+		}
+	}
+	if missed.Status != backup.JobCompletedWithWarnings || !strings.Contains(missed.Details["vault"], "in its place") {
+		t.Errorf("job = %+v", missed)
+	}
+}
+
 // Criteria that cannot be read must not end a backup, nor go unnoticed.
 func TestUnreadableCriteriaGiveTheDefaultTag(t *testing.T) {
 	p := dailyPolicy("ImmediateCopyOption", "")

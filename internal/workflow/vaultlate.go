@@ -43,7 +43,7 @@ func (t *turn) noteVaulting(job *backup.Job, o agentops.Operation) error {
 	if o.Attempts == 0 || !job.Vaulting.Began.IsZero() {
 		return nil
 	}
-	t.vaultEvents.late = job.Vaulting.Overdue(t.now)
+	t.late = job.Vaulting.Overdue(t.now)
 	job.VaultingBegan(t.now)
 	return inventory.Jobs.Put(t.tx, job)
 }

@@ -115,8 +115,26 @@ func vaultWarnings(o agentops.Operation, store backup.RecoveryStore) []backup.Wa
 // appears there later that nobody knows of.
 func (t *turn) missVault(job *backup.Job, why *backup.Problem, warnings []backup.Warning) error {
 	job.MissVault(t.now, why, warnings)
-	t.vaultEvents.missed = true
-	return errors.Join(t.putEnded(job), t.succeed(operations.JobInfo(job.ID)), t.takeBack(job))
+	t.missed = true
+	return errors.Join(t.letNextGo(job), t.putEnded(job), t.succeed(operations.JobInfo(job.ID)), t.takeBack(job))
+}
+
+// letNextGo lets the next backup by the policy count as the first of its day in
+// place of one that did not get into the vault.
+func (t *turn) letNextGo(job *backup.Job) error {
+	if job.Tagging == nil || job.Vaulting.Onward {
+		return nil
+	}
+	point, err := t.pointOf(job)
+	if _, isGone := backup.AsProblem(err); isGone {
+		return nil
+	}
+	if err != nil || point.Tagging == nil {
+		return err
+	}
+	point.Tagging.Missed = true
+	job.Details["vault"] = "its copy is missing; the next backup by the policy is tagged, and goes to the VaultStore, in its place"
+	return inventory.RecoveryPoints.Put(t.tx, point)
 }
 
 // cancelVaulting ends a job that was called off; its recovery point stays in the
