@@ -52,6 +52,11 @@ func (w *Workflow) housekeeping(ctx context.Context, _ json.RawMessage) (jobs.Re
 	if err := w.replicateVaults(ctx); err != nil {
 		return jobs.Result{}, err
 	}
+	// A process that hung and was relieved ends the job that another has taken over:
+	// the queue tells them apart by their job alone. Starts must not end with it.
+	if err := StartSchedule(ctx, w.Store); err != nil {
+		return jobs.Result{}, err
+	}
 	return jobs.Again(housekeepingPause), w.Store.Update(ctx, w.Enrolments.Prune)
 }
 

@@ -409,3 +409,17 @@ func TestKilledWhileStarting(t *testing.T) {
 		}
 	}
 }
+
+// Should the job that starts what is due be gone, it is back within the hour.
+func TestScheduleIsKeptGoing(t *testing.T) {
+	w := newWorld(t)
+	w.scheduled()
+	w.store.TakeJobs()
+	if err := workflow.StartHousekeeping(t.Context(), w.store); err != nil {
+		t.Fatal(err)
+	}
+	w.drain(workflow.KindHousekeeping)
+	if w.queue = append(w.queue, w.store.TakeJobs()...); !slices.ContainsFunc(w.queue, func(job catalog.Job) bool { return job.Kind == workflow.KindSchedule }) {
+		t.Errorf("nobody is to look at what is due: %+v", w.queue)
+	}
+}
