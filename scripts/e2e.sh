@@ -23,7 +23,7 @@ parts() (
 devcluster up --name parts
 parts >"$log" 2>&1 &
 ok=true
-go test -count=1 -tags e2e -timeout 40m ./test/e2e || ok=false
+go test -count=1 -tags e2e -timeout 60m ./test/e2e || ok=false
 wait $! || ok=false
 cat "$log"
 rm "$log"

@@ -20,7 +20,8 @@ import (
 // player gives scripts their commands.
 type player struct {
 	*stand.Stand
-	ctx context.Context
+	ctx   context.Context
+	ahead time.Duration // of this machine's clock is the service's, see leap
 }
 
 func (p *player) commands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -42,6 +43,10 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"replicate": p.replicate, // the service replicates vaults into another region; protect uses the vault geo
 		"wipe":      p.wipe,      // the first region is lost with everything in it
 		"second":    p.second,    // the script goes on in the second region, with a service and a cluster of its own
+		"leap":      p.leap,      // leap MOMENT | leap next INSTANCE: the service lives on at a moment, or at its next backup
+		"ran":       p.ran,       // ran INSTANCE FILE: these are the backups that the schedule has started
+		"foretold":  p.foretold,  // foretold POLICY FROM AT FILE: the preview has these recovery points at the end of a day
+		"kept":      p.kept,      // kept INSTANCE FILE: these are the recovery points, everywhere
 		"leftovers": p.leftovers, // no helper object of any operation is left
 	}
 }

@@ -20,15 +20,14 @@ import (
 
 // TestScenarios brings up one stand and runs every script on it, one after
 // another: they share two cores.
-func TestScenarios(t *testing.T) { play(t, "testdata") }
+func TestScenarios(t *testing.T) { play(t, newStand(t), "testdata") }
 
 // TestRegion loses a region, and so has a stand of its own.
-func TestRegion(t *testing.T) { play(t, "testdata/region") }
+func TestRegion(t *testing.T) { play(t, newStand(t), "testdata/region") }
 
-func play(t *testing.T, dir string) {
+func play(t *testing.T, s *stand.Stand, dir string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 35*time.Minute)
 	defer cancel()
-	s := newStand(t)
 	begin := time.Now()
 	if err := prepare(ctx, s); err != nil {
 		t.Fatalf("stand: %v", err)

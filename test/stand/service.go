@@ -1,6 +1,7 @@
 package stand
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -52,10 +53,11 @@ func (s *Stand) launch() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(s.Binary("holdfastd"), "serve", "--data-dir", s.DataDir(),
+	cmd := exec.Command(s.Binary(cmp.Or(s.Program, "holdfastd")), "serve", "--data-dir", s.DataDir(),
 		"--listen", fmt.Sprintf("0.0.0.0:%d", s.Port), "--agent-listen", fmt.Sprintf("0.0.0.0:%d", s.Port+1),
 		"--advertise", s.Host+",localhost,127.0.0.1")
 	cmd.Args = append(cmd.Args, s.Serve...)
+	cmd.Env = append(os.Environ(), s.Environment...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -33,9 +33,11 @@ type Stand struct {
 	Location string
 	// VaultName is the vault that Protect and AllowVault use; Vault when empty.
 	VaultName string
-	// Serve are more arguments of holdfastd serve.
-	Serve []string
-	Log   io.Writer
+	// Serve are more arguments of holdfastd serve, Environment more variables of it,
+	// and Program its name in bin; holdfastd when empty.
+	Serve, Environment []string
+	Program            string
+	Log                io.Writer
 }
 
 // Options choose a stand.
