@@ -54,6 +54,19 @@ type JobExtendedInfo struct {
 	SubTasks               []JobSubTask      `json:"subTasks"`
 	AdditionalDetails      map[string]string `json:"additionalDetails"`
 	WarningDetails         []WarningDetail   `json:"warningDetails"`
+	// HoldfastStaging is our own: where a restore from the vault was hydrated.
+	HoldfastStaging *JobStaging `json:"holdfastStaging,omitempty"`
+}
+
+// JobStaging is where a recovery point was hydrated, to be restored from there.
+type JobStaging struct {
+	ContainerID string `json:"containerId"`
+	Prefix      string `json:"prefix"` // of all its objects
+	// State is Waiting, Hydrating, Hydrated, Kept, Deleting or Deleted. The last three
+	// follow when the job is over; Kept and Deleted stay.
+	State string `json:"state"`
+	// Bytes is how many lie, or lay, there; 0 until all do.
+	Bytes int64 `json:"bytes"`
 }
 
 // Keys of JobExtendedInfo.AdditionalDetails that are our own: what a running

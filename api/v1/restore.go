@@ -51,4 +51,7 @@ type RestoreCriteria struct {
 	ResourceModifierReference    *NamespacedRef    `json:"resourceModifierReference,omitempty"`
 	StagingResourceGroupID       string            `json:"stagingResourceGroupId,omitempty"`
 	StagingStorageAccountID      string            `json:"stagingStorageAccountId,omitempty"`
+	// HoldfastKeepStaging is our own: what was hydrated in the staging account stays
+	// there. Otherwise it is deleted when the restore is over.
+	HoldfastKeepStaging bool `json:"holdfastKeepStaging,omitempty"`
 }

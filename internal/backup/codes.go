@@ -69,6 +69,7 @@ const (
 	CodeAccountTaken              Code = "StorageAccountAlreadyTaken"
 	CodeFolderNotAllowed          Code = "UserErrorStoreFolderNotAllowed"
 	CodeVaultStoreUnreachable     Code = "UserErrorVaultStoreUnreachable"
+	CodeHydrationFailed           Code = "UserErrorStagingHydrationFailed"
 	CodeInternal                  Code = "InternalServerError"
 )
 
@@ -147,6 +148,7 @@ var codes = map[Code]codeFacts{
 	CodeAccountTaken:              act("Choose another name; names of storage accounts are unique in the service."),
 	CodeFolderNotAllowed:          act("Use a folder that the operator of the service allows for stores."),
 	CodeVaultStoreUnreachable:     later("Run holdfastd check; it says what is wrong with the store of the vaults."),
+	CodeHydrationFailed:           later("Check that the service can reach the store of the staging storage account, and write there; or restore without staging."),
 	CodeInternal:                  later("Try again; when it happens again, read the service's log."),
 
 	CodeGenericWarning: act("Read the reason, mend it, and apply or back up the object again."),

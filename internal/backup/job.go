@@ -34,6 +34,7 @@ type Job struct {
 	RecoveryPointID string          `json:"recoveryPointId,omitempty"`
 	RecoveryPointAt time.Time       `json:"recoveryPointAt,omitzero"`
 	Restore         *RestoreRequest `json:"restore,omitempty"`
+	Staging         *Staging        `json:"staging,omitempty"` // set on restores that hydrate first
 	Progress        Progress        `json:"progress,omitzero"`
 	Vaulting        *Vaulting       `json:"vaulting,omitempty"` // set in the second half of a backup that is vaulted
 	Upkeep          *Upkeep         `json:"upkeep,omitempty"`   // set on jobs over repositories in the vault; InstanceID may be empty then

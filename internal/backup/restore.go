@@ -17,9 +17,11 @@ type RestoreRequest struct {
 	VolumeMode string    `json:"volumeMode"`
 	Hooks      []HookRef `json:"hooks"`
 	Modifier   *HookRef  `json:"modifier,omitempty"` // a ConfigMap
-	// StagingGroupID and StagingAccountID may be given for the vault tier.
+	// StagingGroupID and StagingAccountID may be given for the vault tier: the
+	// recovery point is then hydrated there first. KeepStaging keeps what was hydrated.
 	StagingGroupID   string `json:"stagingGroupId,omitempty"`
 	StagingAccountID string `json:"stagingAccountId,omitempty"`
+	KeepStaging      bool   `json:"keepStaging,omitempty"`
 	// Region is set on cross region restores: the one whose replica is read, and
 	// which the target cluster is in.
 	Region string `json:"region,omitempty"`
@@ -61,21 +63,6 @@ func (r RestoreRequest) Check() *Problem {
 		return p
 	}
 	return r.check(criteria)
-}
-
-// checkStaging looks at the staging places of a restore from the vault. Without
-// them it streams straight from the vault.
-func (r RestoreRequest) checkStaging(criteria string) *Problem {
-	switch {
-	case r.Tier != TierVault && (r.StagingGroupID != "" || r.StagingAccountID != ""):
-		return Invalid(criteria, "a staging resource group and storage account are for restores from the VaultStore")
-	case r.StagingGroupID != "" && !isGroupID(r.StagingGroupID):
-		return Invalid(criteria+".stagingResourceGroupId", "%q is not the id of a resource group", r.StagingGroupID)
-	case r.StagingAccountID != "" && !isAccountID(r.StagingAccountID):
-		return Invalid(criteria+".stagingStorageAccountId", "%q is not the id of a storage account", r.StagingAccountID)
-	default:
-		return nil
-	}
 }
 
 // checkMappings refuses two sources in one target, which would mix their objects.

@@ -24,6 +24,7 @@ const (
 	WorkPurgeContainer    WorkKind = "purge-container"    // Subject: container; Prefix is set; everything below it
 	WorkValidateRestore   WorkKind = "validate-restore"   // Subject: instance; Restore is set
 	WorkRestore           WorkKind = "restore"            // Subject: job
+	WorkUnstage           WorkKind = "unstage"            // Subject: job of a restore; Staging is set; what was hydrated, when the job is over
 	WorkInstallExtension  WorkKind = "install-extension"  // Subject: extension
 	WorkDeleteExtension   WorkKind = "delete-extension"   // Subject: extension; the document goes last
 )
@@ -40,6 +41,7 @@ type Work struct {
 	Force       bool            `json:"force,omitempty"`
 	Vaulted     *VaultedPoint   `json:"vaulted,omitempty"`
 	Prefix      string          `json:"prefix,omitempty"` // in the container, ends with "/"
+	Staging     *Staging        `json:"staging,omitempty"`
 }
 
 // VaultedPoint names the repository of an instance in the vault's store, and

@@ -380,6 +380,68 @@ func TestLongRestoreRequestForTheVault(t *testing.T) {
 	}
 }
 
+// The same places from the everyday verb, and to be kept.
+func TestRestoreThroughStaging(t *testing.T) {
+	f := newFixture(t)
+	id, group := vaultPath+"/backupInstances/i", "/subscriptions/s/resourceGroups/staging"
+	instance := `{"id":"` + id + `","name":"i","properties":{"friendlyName":"shop","dataSourceInfo":{"resourceID":"/c","resourceLocation":"local"}}}`
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[` + instance + `]}`
+	f.answers["GET "+id] = instance
+	f.answers["GET "+id+"/recoveryPoints"] = `{"value":[` + twoStores + `]}`
+	f.answers["POST "+id+"/restore"] = `{"jobId":"/j"}`
+	f.must("restore", "shop", "--from", "vault", "--staging-resource-group-id", group, "--staging-storage-account-id", group+"/x", "--keep-staging", "--no-wait")
+	criteria := f.sent("POST", id+"/restore")["restoreTargetInfo"].(map[string]any)["restoreCriteria"].([]any)[0].(map[string]any)
+	if criteria["stagingResourceGroupId"] != group || criteria["stagingStorageAccountId"] != group+"/x" || criteria["holdfastKeepStaging"] != true {
+		t.Errorf("sent %v", criteria)
+	}
+	if out := f.must("backup-instance", "initialize-restoreconfig", "--keep-staging"); !strings.Contains(out, `"holdfast_keep_staging": true`) {
+		t.Errorf("printed %s", out)
+	}
+}
+
+// A restore through a staging account needs roles for vault and extension there.
+func TestPermissionsOfStaging(t *testing.T) {
+	f := newFixture(t)
+	cluster, group := "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c", "/subscriptions/s/resourceGroups/stg"
+	identity := `{"identity":{"principalId":"vault"}}`
+	f.answers["GET "+vaultPath], f.answers["GET "+cluster] = identity, identity
+	extensions := "GET " + cluster + "/providers/Microsoft.KubernetesConfiguration/extensions"
+	f.answers[extensions] = `{"value":[{"properties":{"aksAssignedIdentity":{"principalId":"ext"}}}]}`
+	request := func(staging string) string {
+		return fmt.Sprintf(`{"restoreTargetInfo":{"datasourceInfo":{"resourceID":%q},"restoreCriteria":[{%s}]}}`, cluster, staging)
+	}
+	given := func(staging string) (out []string) {
+		f.requests = nil
+		f.must("backup-instance", "update-msi-permissions", "--operation", "Restore", "--yes", "--restore-request-object", request(staging))
+		for _, r := range f.requests {
+			if scope, rest, ok := strings.Cut(r, "/providers/Microsoft.Authorization/roleAssignments/"); ok {
+				var body struct {
+					Properties struct{ RoleDefinitionID, PrincipalID string }
+				}
+				if err := json.Unmarshal([]byte(rest[strings.IndexByte(rest, ' '):]), &body); err != nil {
+					t.Fatal(err)
+				}
+				role := body.Properties.RoleDefinitionID
+				out = append(out, body.Properties.PrincipalID+" "+scope[strings.LastIndexByte(scope, '/')+1:]+" "+role[strings.LastIndexByte(role, '/')+1:][:8])
+			}
+		}
+		return out
+	}
+	plain := "[vault c acdd72a7]"
+	if got := fmt.Sprint(given("")); got != plain {
+		t.Errorf("without staging: %s", got)
+	}
+	staging := fmt.Sprintf(`"stagingResourceGroupId":%q,"stagingStorageAccountId":"%s/acct"`, group, group)
+	if got := fmt.Sprint(given(staging)); got != "[vault c acdd72a7 vault stg b24988ac vault acct 17d1049b vault acct b7e6dc6d ext acct ba92f5b4]" {
+		t.Errorf("with staging: %s", got)
+	}
+	f.answers[extensions] = `{"value":[]}`
+	code, _, errs := f.run("backup-instance", "update-msi-permissions", "--operation", "Restore", "--yes", "--restore-request-object", request(staging))
+	if code != console.ExitUsage || !strings.Contains(errs, "k8s-extension create") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
 // A policy with vault storage needs two more roles for the vault.
 func TestPermissionsOfTheVaultTier(t *testing.T) {
 	f := newFixture(t)

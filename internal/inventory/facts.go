@@ -132,3 +132,16 @@ func gatherMissing(tx catalog.Tx, needed []backup.Grant, f *backup.Facts) error 
 	}
 	return nil
 }
+
+// StagingFacts reads the places that a restore is to be hydrated in.
+func StagingFacts(tx catalog.Tx, r *backup.RestoreRequest) (f backup.StagingFacts, err error) {
+	group, err := optional(ResourceGroups.Get(tx, r.StagingGroupID))
+	if err != nil {
+		return f, err
+	}
+	if group != nil {
+		f.Group = &group.Meta
+	}
+	f.Account, err = optional(Accounts.Get(tx, r.StagingAccountID))
+	return f, err
+}

@@ -20,6 +20,7 @@ const (
 	LabelContainer = "container" // extensions, recovery points: the backup storage location
 	LabelSource    = "source"    // trusted access bindings: the vault
 	LabelName      = "name"      // storage accounts: the name alone
+	LabelStaging   = "staging"   // jobs: the storage account that something is to be deleted from
 )
 
 // The collections.
@@ -72,6 +73,9 @@ func jobLabels(j *backup.Job) map[string]string {
 	labels := map[string]string{LabelInstance: backup.Key(j.InstanceID), LabelStatus: string(j.Status)}
 	if j.HoldsInstance() {
 		labels[LabelHolding] = string(j.Kind)
+	}
+	if j.Staging.Holds() {
+		labels[LabelStaging] = backup.Key(backup.AccountOfContainer(j.Staging.ContainerID))
 	}
 	return labels
 }

@@ -200,8 +200,7 @@ func (p *Provider) crossRegionRestore(ctx context.Context, r *arm.Request) (*arm
 		if err != nil {
 			return err
 		}
-		job := p.newJob(r, source.Instance, backup.JobRestore, "Trigger Restore")
-		job.Restore, job.RecoveryPointID, job.RecoveryPointAt = request, point.Name(), point.Time
+		job := p.newRestore(r, source.Instance, request, point)
 		if err := p.checkOtherJobs(tx, job); err != nil {
 			return err
 		}

@@ -162,6 +162,9 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 		info.SubTasks = append(info.SubTasks, v1.JobSubTask{
 			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), TaskProgress: taskProgress(j, n), AdditionalDetails: taskDetails(j, n)})
 	}
+	if s := j.Staging; s != nil {
+		info.HoldfastStaging = &v1.JobStaging{ContainerID: s.ContainerID, Prefix: s.Prefix, State: string(j.StagingState()), Bytes: s.Bytes}
+	}
 	info.AdditionalDetails = jobDetails(j)
 	for _, w := range j.Warnings {
 		info.WarningDetails = append(info.WarningDetails, v1.WarningDetail{ResourceName: w.Resource, Warning: *facing(&w.Problem)})

@@ -55,10 +55,16 @@ func (p *Provider) triggerRestore(ctx context.Context, r *arm.Request) (*arm.Res
 		if err != nil {
 			return nil, err
 		}
-		job := p.newJob(r, i, backup.JobRestore, "Trigger Restore")
-		job.Restore, job.RecoveryPointID, job.RecoveryPointAt = request, point.Name(), point.Time
-		return job, nil
+		return p.newRestore(r, i, request, point), nil
 	})
+}
+
+// newRestore returns the job of a restore.
+func (p *Provider) newRestore(r *arm.Request, i *backup.Instance, request *backup.RestoreRequest, point *backup.RecoveryPoint) *backup.Job {
+	job := p.newJob(r, i, backup.JobRestore, backup.TaskRestoring)
+	job.Restore, job.RecoveryPointID, job.RecoveryPointAt = request, point.Name(), point.Time
+	job.Stage(i.UID)
+	return job
 }
 
 // checkRestore applies every rule that can be decided at once.
@@ -84,7 +90,7 @@ func checkRestore(tx catalog.Tx, r *arm.Request, i *backup.Instance, request *ba
 }
 
 // checkTarget makes sure that the target exists, lies in the source's region,
-// and that the caller may read both clusters.
+// and that the caller may read both clusters and the places for staging.
 func checkTarget(tx catalog.Tx, r *arm.Request, i *backup.Instance, request *backup.RestoreRequest) error {
 	const target = "restoreTargetInfo.datasourceInfo.resourceID"
 	cluster, err := existing(inventory.Clusters.Get(tx, request.Target.ID))
@@ -100,8 +106,16 @@ func checkTarget(tx catalog.Tx, r *arm.Request, i *backup.Instance, request *bac
 	if err := requireLinked(r, clusterRead, cluster.ID); err != nil {
 		return err
 	}
-	return requireLinked(r, clusterRead, i.Datasource.ID)
+	if err := requireLinked(r, clusterRead, i.Datasource.ID); err != nil || !request.Staged() {
+		return err
+	}
+	if err := requireLinked(r, groupRead, request.StagingGroupID); err != nil {
+		return err
+	}
+	return requireLinked(r, typeAccount+"/read", request.StagingAccountID)
 }
+
+const groupRead = "Microsoft.Resources/subscriptions/resourceGroups/read"
 
 // restoreFrom reads a restore request; prefix is where it stands in the body.
 func restoreFrom(in *v1.RestoreRequest, prefix string) (*backup.RestoreRequest, error) {
@@ -156,7 +170,7 @@ func criteriaOfRestore(in v1.RestoreCriteria, target string) (*backup.RestoreReq
 		},
 		NamespaceMappings: in.NamespaceMappings, Hooks: hooksFrom(in.RestoreHookReferences),
 		ConflictPolicy: backup.ConflictSkip, VolumeMode: backup.WithVolumeData,
-		StagingGroupID: in.StagingResourceGroupID, StagingAccountID: in.StagingStorageAccountID,
+		StagingGroupID: in.StagingResourceGroupID, StagingAccountID: in.StagingStorageAccountID, KeepStaging: in.HoldfastKeepStaging,
 	}
 	if in.ResourceModifierReference != nil {
 		modifier := backup.HookRef(*in.ResourceModifierReference)

@@ -75,7 +75,11 @@ func checkAccountChange(tx catalog.Tx, a, old *backup.StorageAccount) error {
 		if err != nil {
 			return err
 		}
-		return refuse(a.CheckChange(*old, len(containers) > 0))
+		holds, err := stagingIn(tx, old.ID)
+		if err != nil {
+			return err
+		}
+		return refuse(a.CheckChange(*old, len(containers)+holds > 0))
 	}
 	named, err := inventory.Accounts.With(tx, inventory.LabelName, backup.Key(a.Name()))
 	if err == nil && len(named) > 0 {
@@ -84,8 +88,22 @@ func checkAccountChange(tx catalog.Tx, a, old *backup.StorageAccount) error {
 	return err
 }
 
+// stagingIn counts the restores that have something in an account which is still
+// to be deleted there.
+func stagingIn(tx catalog.Tx, accountID string) (int, error) {
+	jobs, err := inventory.Jobs.With(tx, inventory.LabelStaging, backup.Key(accountID))
+	return len(jobs), err
+}
+
 // forgetAccount removes an account with its containers, which nothing may use.
 func forgetAccount(tx catalog.Tx, r *arm.Request, a *backup.StorageAccount) error {
+	holds, err := stagingIn(tx, a.ID)
+	if err != nil {
+		return err
+	}
+	if holds > 0 {
+		return refuse(backup.NewProblem(backup.CodeDependentResources, a.ID, "storage account %s is the staging account of %d restores", a.Name(), holds))
+	}
 	containers, err := inventory.Containers.Below(tx, a.ID)
 	if err != nil {
 		return err

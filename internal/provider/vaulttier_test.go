@@ -92,6 +92,8 @@ func TestRestoreFromTheVault(t *testing.T) {
 		"staging group":   strings.NewReplacer(`resourceGroups/staging",`, `resourceGroups/staging/x",`),
 		"staging account": strings.NewReplacer(`storageAccounts/stg`, `disks/stg`),
 		"tier":            strings.NewReplacer(`"VaultStore"`, `"ArchiveStore"`),
+		"no account":      strings.NewReplacer(`"stagingStorageAccountId":"/subscriptions/S/resourceGroups/staging/providers/Microsoft.Storage/storageAccounts/stg",`, ``),
+		"no group":        strings.NewReplacer(`"stagingResourceGroupId":"/subscriptions/S/resourceGroups/staging",`, ``),
 		"staging in vain": strings.NewReplacer(`"VaultStore"`, `"OperationalStore"`),
 	} {
 		before := w.snapshot()
@@ -102,6 +104,55 @@ func TestRestoreFromTheVault(t *testing.T) {
 			t.Errorf("%s: something was written", name)
 		}
 	}
+}
+
+// The job of a restore through a staging account tells where it lies and has a task
+// of its own; the account stays as long as something is to be deleted there.
+func TestStagedRestoreJob(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	w.vaultPoint()
+	const group = "/subscriptions/S/resourceGroups/staging"
+	const account = group + "/providers/Microsoft.Storage/storageAccounts/stg"
+	w.must(201, "PUT", group, `{"location":"eastus"}`)
+	w.must(200, "PUT", account, `{"location":"eastus","kind":"StorageV2","sku":{"name":"Standard_LRS"}}`)
+	validate := strings.Replace(vaultRestore(t, true), `"includeClusterScopeResources"`, `"holdfastKeepStaging":true,"includeClusterScopeResources"`, 1)
+	w.must(202, "POST", at+"/restore", strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(validate), `{"restoreRequestObject":`), "}"))
+	id := w.must(200, "GET", vaultAt+"/backupJobs", "").at("value").([]any)[0].(map[string]any)["id"].(string)
+	show := func(change func(*backup.Job)) (map[string]any, []any) {
+		w.update(func(tx catalog.Tx) error {
+			j, err := inventory.Jobs.Get(tx, id)
+			if err != nil {
+				return err
+			}
+			change(j)
+			return inventory.Jobs.Put(tx, j)
+		})
+		info := w.must(200, "GET", id, "").at("properties").(map[string]any)["extendedInfo"].(map[string]any)
+		return info["holdfastStaging"].(map[string]any), info["subTasks"].([]any)
+	}
+	staging, tasks := show(func(j *backup.Job) {
+		if !j.Restore.KeepStaging {
+			t.Error("it is not to be kept")
+		}
+	})
+	if staging["state"] != "Waiting" || staging["containerId"] != account+"/blobServices/default/containers/holdfast-staging" || len(tasks) != 1 {
+		t.Errorf("%v, %v", staging, tasks)
+	}
+	show(func(j *backup.Job) { j.Staging.Begun, j.Staging.Keep = w.clock.Now(), false })
+	if a := w.must(409, "DELETE", account, ""); a.code(t) != "UserErrorResourceInUse" {
+		t.Errorf("deleted: %s", a.raw)
+	}
+	w.must(400, "PUT", account, `{"location":"eastus","kind":"StorageV2","sku":{"name":"Standard_LRS"},"properties":{"holdfastStore":{"url":"s3://b","accountName":"a","accountKey":"k"}}}`)
+	staging, tasks = show(func(j *backup.Job) { j.Staging.Keep = true; j.EndHydration(w.clock.Now(), 1234) })
+	if staging["state"] != "Hydrated" || staging["bytes"] != 1234.0 || len(tasks) != 2 || tasks[0].(map[string]any)["taskName"] != "Hydrating" ||
+		tasks[0].(map[string]any)["additionalDetails"].(map[string]any)["DataTransferredInBytes"] != "1234" {
+		t.Errorf("%v, %v", staging, tasks)
+	}
+	if staging, _ = show(func(j *backup.Job) { j.Complete(w.clock.Now(), nil) }); staging["state"] != "Kept" {
+		t.Errorf("%v", staging)
+	}
+	w.must(200, "DELETE", account, "") // what is kept is its owner's
 }
 
 // The two halves of a backup that is vaulted are tasks of one job.

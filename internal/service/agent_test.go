@@ -36,6 +36,7 @@ type fakeCluster struct {
 	hold     chan struct{} // not nil: backups wait until it is closed
 	began    chan struct{} // a backup has begun
 	health   agentv1.Health
+	before   func(agentv1.Kind) error // not nil: what happens before an operation is carried out
 }
 
 // connect enrols a connector for the world's cluster and lets it work until
@@ -84,8 +85,16 @@ func (f *fakeCluster) view() *agentv1.Health {
 func (f *fakeCluster) Handle(ctx context.Context, o agentv1.Operation, report session.Report) session.Result {
 	f.mu.Lock()
 	f.handled = append(f.handled, o.Kind)
+	before := f.before
 	f.mu.Unlock()
-	value, err := f.handle(ctx, o, report)
+	var value any
+	var err error
+	if before != nil {
+		err = before(o.Kind)
+	}
+	if err == nil {
+		value, err = f.handle(ctx, o, report)
+	}
 	if err != nil {
 		return session.Failure(agentv1.Problem{Code: "FakeClusterError", Message: err.Error()})
 	}

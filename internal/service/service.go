@@ -108,6 +108,7 @@ func (s *Service) wire(ctx context.Context) error {
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
 		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits, Care: s.Care.workflow(), Schedule: s.Schedule, Claims: s.db, Regions: places.Regions, Replicas: replicas,
 	})
+	door.Stores = &stagingStores{others: door.Stores, open: flow.OpenStaging, clock: s.Clock}
 	engine, err := jobs.NewEngine(s.db, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
 		return err

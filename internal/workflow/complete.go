@@ -21,9 +21,13 @@ type refs struct {
 	Repository string `json:"repository,omitempty"` // whose data key
 	// Vault says that the repository lies in the vault's store, behind the gate;
 	// Target is the data key of the one there that is written to.
-	Vault     bool   `json:"vault,omitempty"`
-	Target    string `json:"target,omitempty"`
-	Region    string `json:"region,omitempty"`    // whose replica of the vault is meant
+	Vault  bool   `json:"vault,omitempty"`
+	Target string `json:"target,omitempty"`
+	Region string `json:"region,omitempty"` // whose replica of the vault is meant
+	// Staging is the id of the container that the recovery point was hydrated into; it
+	// is read there, and Source is the prefix of the repository it came from.
+	Staging   string `json:"staging,omitempty"`
+	Source    string `json:"source,omitempty"`
 	Container string `json:"container,omitempty"` // id of the container whose location
 	// Candidate says that the repository may have no key yet: only checks are
 	// made, and any key will do for them.
@@ -141,20 +145,25 @@ func (w *Workflow) grantVault(ctx context.Context, o agentops.Operation, keyName
 	return w.grant(ctx, refs{Repository: keyName}, grant)
 }
 
-// grantReading gives what reads a repository in the vault, or in the replica of it
-// in another region.
+// grantReading gives what reads a repository in the vault, in the replica of it in
+// another region, or where a recovery point of it was hydrated.
 func (w *Workflow) grantReading(ctx context.Context, o agentops.Operation, r refs, grant *agentv1.RepositoryGrant) error {
-	if r.Region == "" {
-		return w.grantVault(ctx, o, r.Repository, grant, grants.Read, "")
+	store, source := VaultStore, grant.Prefix
+	switch {
+	case r.Staging != "":
+		store, source = StagingStore(r.Staging, grant.Prefix), r.Source
+	case r.Region != "":
+		store = ReplicaStore(r.Region)
 	}
-	token, err := w.Gate.Grant(grants.Grant{
-		Operation: o.ID, Cluster: o.ClusterID, Store: ReplicaStore(r.Region), Prefix: grant.Prefix, Rights: grants.Read,
-	})
+	token, err := w.Gate.Grant(grants.Grant{Operation: o.ID, Cluster: o.ClusterID, Store: store, Prefix: grant.Prefix, Rights: grants.Read})
 	if err != nil {
 		return err
 	}
 	grant.Gate = &token
-	grant.Key, err = w.replicaKey(ctx, r.Region, grant.Prefix, r.Repository)
+	if r.Region == "" {
+		return w.grant(ctx, refs{Repository: r.Repository}, grant)
+	}
+	grant.Key, err = w.replicaKey(ctx, r.Region, source, r.Repository)
 	return err
 }
 

@@ -70,20 +70,26 @@ func (t *turn) purgeContainers(i *backup.Instance) error {
 }
 
 // purgeContainer deletes everything of an operational repository whose instance
-// is gone. A container that is not known any more, or not there, has nothing.
+// is gone.
 func (w *Workflow) purgeContainer(ctx context.Context, work backup.Work) (jobs.Result, error) {
-	at, err := w.locate(ctx, work.Subject)
+	return w.empty(ctx, work.Subject, work.Prefix, "what a deleted backup instance left")
+}
+
+// empty deletes everything below a prefix in a container; what says, for the log,
+// what it is. A container that is not known any more, or not there, has nothing.
+func (w *Workflow) empty(ctx context.Context, containerID, prefix, what string) (jobs.Result, error) {
+	at, err := w.locate(ctx, containerID)
 	if problem, unknown := backup.AsProblem(err); unknown {
-		w.Log.Warn("what a deleted backup instance left cannot be removed", "container", work.Subject, "prefix", work.Prefix, "error", problem)
+		w.Log.Warn(what+" cannot be removed", "container", containerID, "prefix", prefix, "error", problem)
 		return jobs.Done(), nil
 	}
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	bucket, err := location.Open(ctx, location.Location(at))
+	bucket, err := w.OpenContainer(ctx, location.Location(at))
 	result := jobs.Done()
 	if err == nil {
-		result, err = w.purgeIn(ctx, objstore.Sub(bucket, work.Prefix))
+		result, err = w.purgeIn(ctx, objstore.Sub(bucket, prefix))
 	}
 	switch {
 	case err == nil:
@@ -93,6 +99,6 @@ func (w *Workflow) purgeContainer(ctx context.Context, work backup.Work) (jobs.R
 	case errors.Is(ctx.Err(), context.Canceled):
 		return jobs.Result{}, err
 	}
-	w.Log.Warn("what a deleted backup instance left is not removed yet", "container", work.Subject, "prefix", work.Prefix, "error", err)
+	w.Log.Warn(what+" is not removed yet", "container", containerID, "prefix", prefix, "error", err)
 	return jobs.Again(containerRetry), nil
 }

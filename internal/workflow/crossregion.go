@@ -166,6 +166,9 @@ func (w *Workflow) preflightReplica(ctx context.Context, instanceID string, requ
 	if err != nil {
 		return err
 	}
+	if err := w.preflightStaging(ctx, instance, request); err != nil {
+		return err
+	}
 	bucket, err := w.replicas(request.Region)
 	if err != nil {
 		return err

@@ -209,9 +209,10 @@ func (t *turn) endCancel(job *backup.Job) error {
 }
 
 // putEnded writes a job that has ended, tells who wanted it called off, wakes
-// the jobs that wait for it, and lets go what it has made old or has held.
+// the jobs that wait for it, and lets go what it has made old, has held or has
+// hydrated.
 func (t *turn) putEnded(job *backup.Job) error {
-	return errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job), t.wakeJobs(job), t.enqueueExpire(job.InstanceID))
+	return errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job), t.wakeJobs(job), t.enqueueExpire(job.InstanceID), t.enqueueUnstage(job))
 }
 
 // wakeJobs wakes every job of the instance that has not ended.

@@ -79,6 +79,7 @@ var scenes = map[string]func(*testing.T, *world){
 	"missed vault":   missedVaultScene,
 	"delete vaulted": deleteVaultedScene,
 	"expire":         expireScene,
+	"staged restore": stagedScene,
 	"backup": func(t *testing.T, w *world) {
 		job := w.startJob("j1", backup.JobBackup)
 		w.turns(w.ended(job.OperationID))

@@ -26,9 +26,18 @@ func (w *Workflow) restore(ctx context.Context, work backup.Work) (jobs.Result, 
 	if err != nil {
 		return jobs.Result{}, err
 	}
+	if result, ready, err := w.hydrate(ctx, work, refused); err != nil || !ready {
+		return result, err
+	}
 	return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
 		return t.jobStep(refused, restoreErrand, finishRestore)
 	})
+}
+
+func (w *Workflow) restorer() jobs.Handler {
+	handler := w.handler(backup.WorkRestore, w.restore)
+	handler.Timeout = hydrateTime
+	return handler
 }
 
 // preflightRestore asks for everything that stands in the way of a restore. What
@@ -45,18 +54,30 @@ func (w *Workflow) preflightRestore(ctx context.Context, instanceID string, requ
 	if err != nil {
 		return err
 	}
+	if err := w.preflightStaging(ctx, instance, request); err != nil {
+		return err
+	}
 	return w.probeIn(ctx, w.Vaults, instance, request)
 }
 
 // restoreErrand is the operation of a restore job.
 func restoreErrand(t *turn, job *backup.Job) (errand, error) {
-	o, err := t.restoreOperation(job.ID, job.InstanceID, job.Restore, agentv1.KindRestore)
-	return errand{Operation: o, started: job.Started, patience: restorePatience}, err
+	o, err := t.restoreOperation(job.ID, job.InstanceID, job.Restore, job.Staging, agentv1.KindRestore)
+	return errand{Operation: o, started: askedSince(job), patience: restorePatience}, err
+}
+
+// askedSince is since when a job waits for the cluster.
+func askedSince(job *backup.Job) time.Time {
+	if job.Staging != nil {
+		return job.Staging.Ready
+	}
+	return job.Started
 }
 
 // restoreOperation is the operation, for the target cluster, of a restore or
-// of its validation.
-func (t *turn) restoreOperation(workID, instanceID string, request *backup.RestoreRequest, kind agentv1.Kind) (agentops.Operation, error) {
+// of its validation, which reads what is not hydrated yet. staging is nil where
+// the recovery point is read from where it lies.
+func (t *turn) restoreOperation(workID, instanceID string, request *backup.RestoreRequest, staging *backup.Staging, kind agentv1.Kind) (agentops.Operation, error) {
 	instance, err := t.sourceOf(instanceID, request)
 	if err != nil {
 		return agentops.Operation{}, err
@@ -68,6 +89,9 @@ func (t *turn) restoreOperation(workID, instanceID string, request *backup.Resto
 	ref, err := t.refsFor(instance, store, request)
 	if err != nil {
 		return agentops.Operation{}, err
+	}
+	if staging != nil {
+		ref.Staging, ref.Source, store.Prefix = staging.ContainerID, store.Prefix, staging.Prefix
 	}
 	o, err := newOperation(workID, request.Target.ID, kind, wireRestore(instance, request, store))
 	o.Refs = ref.pack()

@@ -63,7 +63,7 @@ func (w *Workflow) validateRestore(ctx context.Context, work backup.Work) (jobs.
 	}
 	return w.take(ctx, work, func(t *turn) (jobs.Result, error) {
 		return t.validation(refused, func(t *turn) (agentops.Operation, error) {
-			return t.restoreOperation(work.OperationID, work.Subject, work.Restore, agentv1.KindValidateRestore)
+			return t.restoreOperation(work.OperationID, work.Subject, work.Restore, nil, agentv1.KindValidateRestore)
 		})
 	})
 }

@@ -30,6 +30,7 @@ import (
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/location"
 )
 
 // Enrolments issues the one-time token with which an extension's agent enrols.
@@ -47,8 +48,8 @@ type Gate interface {
 	Grant(grants.Grant) (agentv1.GateGrant, error)
 }
 
-// Config is what the workflow needs. Everything but VaultLimits, Claims, Regions
-// and Replicas is required.
+// Config is what the workflow needs. Everything but VaultLimits, Claims, Regions,
+// Replicas and OpenContainer is required.
 type Config struct {
 	Store      catalog.Store
 	Clock      clock.Clock
@@ -79,6 +80,8 @@ type Config struct {
 	// of what is replicated into each, by name.
 	Regions  backup.Regions
 	Replicas map[string]objstore.Store
+	// OpenContainer opens the container of a storage account; nil means location.Open.
+	OpenContainer func(context.Context, location.Location) (objstore.Store, error)
 }
 
 // Workflow carries out every kind of work.
@@ -95,10 +98,14 @@ type Workflow struct {
 
 	triedReplicas sync.Map // names of regions whose store was tried
 	replicating   slots    // of instances
+	hydrating     slots    // of restores
 }
 
 // New returns the workflow.
 func New(c Config) *Workflow {
+	if c.OpenContainer == nil {
+		c.OpenContainer = location.Open
+	}
 	return &Workflow{Config: c, opened: c.Clock.Now()}
 }
 
@@ -123,7 +130,8 @@ func (w *Workflow) Handlers() []jobs.Handler {
 		w.replicator(),
 		w.handler(backup.WorkReplicateVault, w.replicateVault),
 		w.handler(backup.WorkValidateRestore, w.validateRestore),
-		w.handler(backup.WorkRestore, w.restore),
+		w.restorer(),
+		w.handler(backup.WorkUnstage, w.unstage),
 		w.handler(backup.WorkInstallExtension, w.installExtension),
 		w.handler(backup.WorkDeleteExtension, w.deleteExtension),
 		{Kind: KindHousekeeping, Work: w.housekeeping},

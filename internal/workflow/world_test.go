@@ -23,6 +23,7 @@ import (
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/objstore"
+	"holdfast.dev/holdfast/internal/objstore/location"
 	"holdfast.dev/holdfast/internal/objstore/objstoretest"
 	"holdfast.dev/holdfast/internal/operations"
 	"holdfast.dev/holdfast/internal/workflow"
@@ -69,6 +70,8 @@ type world struct {
 	expires bool
 	// clusterAway lets no cluster take up anything.
 	clusterAway bool
+	// bucket opens containers; nil for the way it is really done.
+	bucket func(context.Context, location.Location) (objstore.Store, error)
 }
 
 func newWorld(t testing.TB) *world {
@@ -99,11 +102,19 @@ func (w *world) revive() {
 		Store: w.face, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: &agentops.Bell{}, Keys: w.ring,
 		Secrets: w.seal, Enrolments: tokens{}, StorageRoot: "file://" + w.root, AgentAddress: "https://service:8444", ServiceCA: "PEM",
 		Vaults: w.cave, Gate: w.gate, VaultLimits: agentv1.VaultLimits{Volumes: 7}, Care: w.care, Schedule: w.limits,
+		OpenContainer: w.openBucket,
 	}
 	if w.flow != nil { // what a test has set of another region stays
 		config.Regions, config.Replicas = w.flow.Regions, w.flow.Replicas
 	}
 	w.flow = workflow.New(config)
+}
+
+func (w *world) openBucket(ctx context.Context, l location.Location) (objstore.Store, error) {
+	if w.bucket != nil {
+		return w.bucket(ctx, l)
+	}
+	return location.Open(ctx, l)
 }
 
 type tokens struct{}

@@ -84,6 +84,8 @@ type restoreInput struct {
 	withoutData        bool
 	clusterScope       bool
 	includeT, excludeT []string
+	group, account     string
+	keepStaging        bool
 }
 
 func restore(c *console.Console) *cobra.Command {
@@ -120,6 +122,9 @@ func restore(c *console.Console) *cobra.Command {
 	f.StringArrayVar(&in.excludeT, "excluded-resource-type", nil, "all but these kinds")
 	f.BoolVar(&in.withoutData, "without-volume-data", false, "restore claims empty")
 	f.BoolVar(&in.clusterScope, "include-cluster-scope-resources", true, "cluster-scoped resources too")
+	f.StringVar(&in.group, "staging-resource-group-id", "", "ARM id of a resource group near the target, for a restore from the vault through a staging storage account")
+	f.StringVar(&in.account, "staging-storage-account-id", "", "ARM id of a storage account there; the recovery point is copied into it, and restored from there")
+	f.BoolVar(&in.keepStaging, "keep-staging", false, "keep that copy")
 	return cmd
 }
 
@@ -146,6 +151,14 @@ func (in *restoreInput) criteria() (map[string]any, error) {
 		if len(list) > 0 {
 			criteria[key] = list
 		}
+	}
+	for key, id := range map[string]string{"stagingResourceGroupId": in.group, "stagingStorageAccountId": in.account} {
+		if id != "" {
+			criteria[key] = id
+		}
+	}
+	if in.keepStaging {
+		criteria["holdfastKeepStaging"] = true
 	}
 	if len(in.to) > 0 {
 		m, err := console.Pairs(in.to)

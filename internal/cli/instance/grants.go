@@ -55,7 +55,8 @@ func (g grants) forBackup(arg string) error {
 	return g.giveVaultTier(cluster, group)
 }
 
-// forRestore does the same for the target cluster.
+// forRestore does the same for the target cluster, and lets the vault hydrate where
+// the request says.
 func (g grants) forRestore(arg, snapshots string) error {
 	doc, err := g.c.ReadJSON(arg)
 	if err != nil {
@@ -67,7 +68,10 @@ func (g grants) forRestore(arg, snapshots string) error {
 	if cluster == "" {
 		return console.Usage("the restore request names no target cluster")
 	}
-	return g.give(cluster, snapshots)
+	if err := g.give(cluster, snapshots); err != nil {
+		return err
+	}
+	return g.giveStaging(cluster, target)
 }
 
 // give assigns what is missing; an empty group is left alone.

@@ -16,6 +16,7 @@ func restoreConfig(c *console.Console) *cobra.Command {
 	var o filters
 	var datasource, conflict, mode, hooks, modifier, group, account string
 	var mappings []string
+	var keep bool
 	cmd := &cobra.Command{Use: "initialize-restoreconfig", Short: "Print a restore configuration", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			doc := o.document()
@@ -34,6 +35,9 @@ func restoreConfig(c *console.Console) *cobra.Command {
 					doc[key] = id
 				}
 			}
+			if keep {
+				doc["holdfast_keep_staging"] = true
+			}
 			return addReferences(c, doc, hooks, modifier, c.Print)
 		}}
 	o.add(cmd)
@@ -46,6 +50,7 @@ func restoreConfig(c *console.Console) *cobra.Command {
 	f.StringVar(&modifier, "resource-modifier-reference", "", "JSON of name and namespace of a ConfigMap")
 	f.StringVar(&group, "staging-resource-group-id", "", "ARM id of a resource group for a restore from the vault; may be left out")
 	f.StringVar(&account, "staging-storage-account-id", "", "ARM id of a storage account for a restore from the vault; may be left out")
+	f.BoolVar(&keep, "keep-staging", false, "keep what was hydrated in the staging storage account")
 	return cmd
 }
 

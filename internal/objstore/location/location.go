@@ -68,6 +68,14 @@ func Open(_ context.Context, l Location) (objstore.Store, error) {
 // are their owner's to choose (objstore.ErrNoBucket). Create then makes sure
 // that the store keeps its promises; see objstore.CheckPromises.
 func Create(ctx context.Context, l Location) error {
+	if err := Make(ctx, l); err != nil {
+		return err
+	}
+	return Check(ctx, l)
+}
+
+// Make is Create without trying the store.
+func Make(ctx context.Context, l Location) error {
 	place, err := l.place()
 	if err != nil {
 		return err
@@ -75,7 +83,7 @@ func Create(ctx context.Context, l Location) error {
 	if err := place.create(ctx); err != nil && !errors.Is(err, objstore.ErrExists) {
 		return fmt.Errorf("create storage location %s: %w", l, err)
 	}
-	return Check(ctx, l)
+	return nil
 }
 
 // Check makes sure that the store keeps its promises; it writes and deletes

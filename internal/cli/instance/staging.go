@@ -1,0 +1,82 @@
+package instance
+
+import (
+	"encoding/json"
+
+	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/vault"
+)
+
+// Ids of built-in roles of a restore through a staging storage account.
+const (
+	accountContributorRole  = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
+	blobDataOwnerRole       = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+	blobDataContributorRole = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+)
+
+// giveStaging lets the vault write to and delete from the staging account of a
+// restore, and the extension of the target cluster read there. A request without one
+// needs nothing.
+func (g grants) giveStaging(cluster string, target map[string]any) error {
+	group, account := stagingOf(target)
+	if group == "" || account == "" {
+		return nil // with one of both the service says what is wrong
+	}
+	path, err := g.c.VaultPath()
+	if err != nil {
+		return err
+	}
+	vaultID, err := g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
+	if err != nil {
+		return err
+	}
+	extension, err := g.extensionIdentity(cluster)
+	if err != nil {
+		return err
+	}
+	for _, one := range []struct{ scope, principal, role string }{
+		{group, vaultID, contributorRole}, {account, vaultID, accountContributorRole}, {account, vaultID, blobDataOwnerRole},
+		{account, extension, blobDataContributorRole},
+	} {
+		if err := g.assign(one.scope, one.principal, one.role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stagingOf finds the places in a restore request.
+func stagingOf(target map[string]any) (group, account string) {
+	list, _ := target["restoreCriteria"].([]any)
+	if len(list) == 0 {
+		return "", ""
+	}
+	criteria, _ := list[0].(map[string]any)
+	group, _ = criteria["stagingResourceGroupId"].(string)
+	account, _ = criteria["stagingStorageAccountId"].(string)
+	return group, account
+}
+
+// extensionIdentity is the object id of the identity of a cluster's backup extension.
+func (g grants) extensionIdentity(cluster string) (string, error) {
+	all, err := g.c.List(g.ctx, cluster+"/providers/Microsoft.KubernetesConfiguration/extensions", extensionVersion)
+	if err != nil {
+		return "", err
+	}
+	for _, raw := range all {
+		var e struct {
+			Properties struct {
+				AKSAssignedIdentity struct {
+					PrincipalID string `json:"principalId"`
+				} `json:"aksAssignedIdentity"`
+			} `json:"properties"`
+		}
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return "", err
+		}
+		if id := e.Properties.AKSAssignedIdentity.PrincipalID; id != "" {
+			return id, nil
+		}
+	}
+	return "", console.Usage("cluster %s has no backup extension with an identity: run 'holdfast k8s-extension create'", console.Last(cluster))
+}
