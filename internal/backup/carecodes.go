@@ -17,6 +17,9 @@ const (
 	CodeVaultDamaged Code = "UserErrorVaultDamaged"
 	// A restore would read what is known not to be whole.
 	CodePointDamaged Code = "UserErrorRecoveryPointDamaged"
+	// What lies in the store of a region's replicas cannot be read with the keys that the
+	// service has.
+	CodeReplicaKeyRefused Code = "UserErrorReplicaKeyRefused"
 	// Garbage cannot be told from what recovery points are being written need.
 	CodeVaultBusy Code = "UserErrorVaultIsBeingWritten"
 )

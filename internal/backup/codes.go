@@ -165,6 +165,7 @@ var codes = map[Code]codeFacts{
 	CodeVaultPointReplaced: act("Do not restore from it: somebody who has the key has changed it. Restore from another recovery point."),
 	CodeVaultSpareDamage:   act("Watch the store: it has changed or lost what was stored."),
 	CodeVaultDamaged:       act("Read the warnings of the job: they name the recovery points, the volumes and the reasons."),
+	CodeReplicaKeyRefused:  act("Start the service with the key provider of the first region, or a copy of its key file (--key-provider): nothing can be read without it."),
 	CodePointDamaged: act("Restore from another recovery point or another place (the operational tier, the second region), or leave out what is damaged.",
 		"Repair the vault: holdfast vault repair --dry-run says what can be brought back.",
 		"Take what is left out of the bucket: holdfast rescue extract."),

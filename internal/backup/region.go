@@ -155,3 +155,14 @@ func SumReplicas(replicas []Replica) (sum Replication, ok bool) {
 	}
 	return sum, len(replicas) > 0
 }
+
+// RegionView is what a service last saw in the store of a region's replicas. Its id is
+// RegionViewID.
+type RegionView struct {
+	Meta
+	// Problem is why not all of it could be read; nil when it could.
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// RegionViewID is the id of what was seen in a region.
+func RegionViewID(region string) string { return "/regions/" + region }

@@ -63,11 +63,11 @@ func TestStatusCountsWhatIsDamaged(t *testing.T) {
 	f := newFixture(t)
 	const v = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v"
 	f.answers["GET "+v+"/backupInstances"] = `{"value":[{"id":"` + v + `/backupInstances/shop","name":"shop","properties":{"friendlyName":"shop",
-		"holdfastReplication":{"region":"west","rpoInSeconds":60,"pending":0,"damaged":2}}}]}`
+		"holdfastReplication":{"region":"west","rpoInSeconds":60,"pending":3,"late":true,"damaged":2}}}]}`
 	f.answers["GET "+v+"/backupJobs"] = `{"value":[]}`
 	f.answers["GET "+v+"/backupInstances/shop/recoveryPoints"] = `{"value":[{"name":"p","properties":{"recoveryPointDataStoresDetails":[
 		{"type":"OperationalStore"},{"type":"VaultStore","holdfastDamage":{"code":"UserErrorVaultDataMissing"}}]}}]}`
-	if out := f.must("status", "-o", "table"); !strings.Contains(out, "1 operational, 1 vault (1 damaged)") || !strings.Contains(out, "1m0s old, 2 damaged") {
+	if out := f.must("status", "-o", "table"); !strings.Contains(out, "1 operational, 1 vault (1 damaged)") || !strings.Contains(out, "1m0s old, 3 on the way, late, 2 damaged") {
 		t.Error(out)
 	}
 	if out := f.must("recovery-point", "list", "--backup-instance-name", "shop", "-o", "table"); !strings.Contains(out, "VaultStore") {

@@ -44,6 +44,7 @@ var (
 // What lies in the stores of replicas, as the service reads it there: documents of
 // another region, which nothing but restores from there looks at.
 var (
+	SecondaryRegions    = Collection[backup.RegionView, *backup.RegionView]{kind: "secondary-region"}
 	SecondaryVaults     = Collection[backup.Vault, *backup.Vault]{kind: "secondary-vault"}
 	SecondaryInstances  = Collection[backup.Instance, *backup.Instance]{kind: "secondary-instance"}
 	SecondaryIdentities = Collection[backup.UserIdentity, *backup.UserIdentity]{kind: "secondary-user-identity"}

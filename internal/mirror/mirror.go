@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
@@ -46,15 +47,15 @@ type Mirror struct{ Config }
 // New returns a mirror.
 func New(c Config) *Mirror { return &Mirror{c} }
 
-// Run refreshes now and then until ctx ends. What fails is logged, and tried again
-// at the next look.
+// Run refreshes now and then until ctx ends. What fails is tried again at the next
+// look.
 func (m *Mirror) Run(ctx context.Context) error {
 	ticks := time.NewTicker(m.Every)
 	defer ticks.Stop()
 	for {
 		for region := range m.Replicas {
 			if err := m.Refresh(ctx, region); err != nil && ctx.Err() == nil {
-				m.Log.Warn("the replicas could not be read wholly", "region", region, "error", err)
+				m.Log.Debug("the replicas could not be read wholly", "region", region, "error", err)
 			}
 		}
 		select {
@@ -67,8 +68,53 @@ func (m *Mirror) Run(ctx context.Context) error {
 
 // Refresh looks into the store of a region once. One repository after the other is
 // asked, by one listing of its manifests; a manifest is read once only. What
-// fails in one does not stop the others.
+// fails in one does not stop the others, and is kept for those who ask for what is
+// not known because of it.
 func (m *Mirror) Refresh(ctx context.Context, region string) error {
+	err := m.refresh(ctx, region)
+	if ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, m.note(ctx, region, err))
+}
+
+// note keeps why a region could not be read wholly, or that it could, and says so when
+// it is news.
+func (m *Mirror) note(ctx context.Context, region string, why error) error {
+	now := backup.RegionView{Meta: backup.Meta{ID: backup.RegionViewID(region)}, Problem: problemOf(region, why)}
+	same := false
+	err := m.Store.View(ctx, func(tx catalog.Tx) error {
+		old, err := inventory.SecondaryRegions.Get(tx, now.ID)
+		if errors.Is(err, catalog.ErrNotFound) {
+			old, err = &backup.RegionView{}, nil
+		}
+		same = err == nil && (old.Problem == nil) == (why == nil) && (why == nil || old.Problem.Code == now.Problem.Code)
+		return err
+	})
+	if err != nil || same {
+		return err
+	}
+	if why != nil {
+		m.Log.Warn("the replicas could not be read wholly", "region", region, "code", string(now.Problem.Code), "error", why)
+	} else {
+		m.Log.Info("the replicas are read", "region", region)
+	}
+	return m.Store.Update(ctx, func(tx catalog.Tx) error { return inventory.SecondaryRegions.Put(tx, &now) })
+}
+
+func problemOf(region string, why error) *backup.Problem {
+	if why == nil {
+		return nil
+	}
+	code := backup.CodeVaultStoreUnreachable
+	if workflow.KeyRefused(why) {
+		code = backup.CodeReplicaKeyRefused
+	}
+	first, _, _ := strings.Cut(why.Error(), "\n")
+	return backup.NewProblem(code, region, "what lies in the store of the replicas in region %s could not be read wholly: %s", region, first)
+}
+
+func (m *Mirror) refresh(ctx context.Context, region string) error {
 	store := m.Replicas[region]
 	there := map[string]bool{} // prefixes
 	var failed []error

@@ -41,6 +41,7 @@ type region struct {
 	provider keys.Provider
 	*mirror.Mirror
 	repository *repo.Repository
+	key        repo.Key
 }
 
 func newRegion(t *testing.T) *region {
@@ -61,6 +62,7 @@ func newRegion(t *testing.T) *region {
 		t.Fatal(err)
 	}
 	key, err := repo.ParseKey(raw)
+	r.key = key
 	for _, step := range []func() error{
 		func() error { return err },
 		func() error { return r.store.Put(t.Context(), mark, bytes.NewReader([]byte("{}\n")), 3) },
@@ -95,7 +97,18 @@ func (r *region) commit(id, friendly string, at time.Time) {
 		r.t.Fatal(err)
 	}
 	defer w.Close()
-	if err := w.Commit(r.t.Context(), repo.Manifest{Created: at, Instance: instID, Facts: map[string]string{agentv1.FactKept: kept}}); err != nil {
+	archive, err := w.Archive("objects")
+	if err == nil {
+		err = archive.Add("key", []byte("of "+id))
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	objects, err := archive.Close()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := w.Commit(r.t.Context(), repo.Manifest{Created: at, Streams: []repo.StreamRef{objects}, Instance: instID, Facts: map[string]string{agentv1.FactKept: kept}}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -209,4 +222,129 @@ func (f *faulty) List(ctx context.Context, prefix string) iter.Seq2[objstore.Inf
 func (f *faulty) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
 	f.gets++
 	return f.Store.Get(ctx, name, offset, length)
+}
+
+// A replication that dies at any write leaves nothing in sight that is not whole, and
+// the next one makes it so.
+func TestNothingPartialIsShown(t *testing.T) {
+	from := newRegion(t) // plays the vault
+	from.commit(one, "shop", begin)
+	from.commit(two, "shop", begin.Add(time.Hour))
+	for died, n := true, 1; died; n++ {
+		to := newReplicaOf(t, from)
+		died = false
+		puts := 0
+		dying := objstoretest.Faulty(to.store.Store, func(c objstoretest.Call) objstoretest.Fault {
+			if c.Op == "put" {
+				puts++
+			}
+			if died = died || puts == n; died {
+				return objstoretest.Fault{Before: objstore.ErrUnavailable}
+			}
+			return objstoretest.Fault{}
+		})
+		if _, err := repo.ReplicateAll(t.Context(), from.repository, to.open(dying), repo.ReplicateOptions{}); (err != nil) != died {
+			t.Fatalf("death at write %d: %v, %v", n, died, err)
+		}
+		to.requireWhole(n)
+		if _, err := repo.ReplicateAll(t.Context(), from.repository, to.open(to.store.Store), repo.ReplicateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if shown := to.requireWhole(n); shown != 2 {
+			t.Errorf("death at write %d: %d recovery points after the next replication", n, shown)
+		}
+	}
+}
+
+// newReplicaOf is another region, whose repository is an empty replica.
+func newReplicaOf(t *testing.T, from *region) *region {
+	t.Helper()
+	to := &region{t: t, store: &faulty{Store: &objstoretest.Memory{}}, catalog: catalogtest.NewMemory(), provider: from.provider, key: from.key}
+	for _, name := range []string{mark, "vaults/" + vaultU + "/" + uid + "/"} {
+		for info, err := range from.store.List(t.Context(), name) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains([]byte(info.Name), []byte("/keys/")) || info.Name == mark || bytes.HasSuffix([]byte(info.Name), []byte("/repository")) {
+				data := from.store.Store.(*objstoretest.Memory).Bytes(info.Name)
+				if err := to.store.Put(t.Context(), info.Name, bytes.NewReader(data), int64(len(data))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	to.Mirror = mirror.New(mirror.Config{Store: to.catalog, Log: slog.New(slog.DiscardHandler), Keys: from.provider, Every: time.Minute,
+		Regions: from.Regions, Replicas: map[string]objstore.Store{"west": to.store}})
+	return to
+}
+
+func (r *region) open(store objstore.Store) *repo.Repository {
+	r.t.Helper()
+	opened, err := repo.Open(r.t.Context(), objstore.Sub(store, "vaults/"+vaultU+"/"+uid+"/"), r.key)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return opened
+}
+
+// requireWhole refreshes, and reads everything of what is then shown.
+func (r *region) requireWhole(n int) (shown int) {
+	r.t.Helper()
+	if err := r.Refresh(r.t.Context(), "west"); err != nil {
+		r.t.Errorf("death at write %d: %v", n, err)
+	}
+	err := r.catalog.View(r.t.Context(), func(tx catalog.Tx) error {
+		all, err := inventory.SecondaryPoints.Below(tx, instID)
+		for i := range all {
+			if err := r.open(r.store).Verify(r.t.Context(), all[i].Name()); err != nil {
+				r.t.Errorf("death at write %d: it is shown and not whole: %v", n, err)
+			}
+		}
+		shown = len(all)
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return shown
+}
+
+// What cannot be read is told of, with a reason, until it can be.
+func TestRefreshTellsWhyItCannotRead(t *testing.T) {
+	r := newRegion(t)
+	r.commit(one, "shop", begin)
+	told := func() (code backup.Code) {
+		t.Helper()
+		err := r.catalog.View(t.Context(), func(tx catalog.Tx) error {
+			view, err := inventory.SecondaryRegions.Get(tx, backup.RegionViewID("west"))
+			if err == nil && view.Problem != nil {
+				code = view.Problem.Code
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	other, err := keys.OpenFile(filepath.Join(t.TempDir(), "kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := r.Keys
+	r.Keys = other
+	if err := r.Refresh(t.Context(), "west"); !errors.Is(err, keys.ErrUnwrap) || told() != backup.CodeReplicaKeyRefused {
+		t.Errorf("with another key: %v, %s", err, told())
+	}
+	if _, points, _ := r.seen(); points != 0 {
+		t.Errorf("%d recovery points are shown", points)
+	}
+	r.Keys, r.store.fails = own, workflow.ReplicaMarks
+	if err := r.Refresh(t.Context(), "west"); err == nil || told() != backup.CodeVaultStoreUnreachable {
+		t.Errorf("without the store: %v, %s", err, told())
+	}
+	r.store.fails = ""
+	if err := r.Refresh(t.Context(), "west"); err != nil || told() != "" {
+		t.Errorf("%v, %s", err, told())
+	}
 }

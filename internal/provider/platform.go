@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -43,7 +44,7 @@ func (p *Platform) CheckScope(ctx context.Context, scope resourceid.ID) error {
 	return p.store.View(ctx, func(tx catalog.Tx) error {
 		subscription := scope.SubscriptionID()
 		if _, err := inventory.Subscriptions.Get(tx, subscription.Key()); err != nil {
-			return absent(err, subscription)
+			return cmp.Or(unread(tx), absent(err, subscription)) // those of other regions are known from replicas
 		}
 		if scope.ResourceGroup() == "" {
 			return nil
@@ -52,6 +53,21 @@ func (p *Platform) CheckScope(ctx context.Context, scope resourceid.ID) error {
 		_, err := inventory.ResourceGroups.Get(tx, group.Key())
 		return absent(err, group)
 	})
+}
+
+// unread is the answer when a region's replicas could not be read wholly; nil when all
+// could.
+func unread(tx catalog.Tx) error {
+	views, err := inventory.SecondaryRegions.Below(tx, "")
+	if err != nil {
+		return err
+	}
+	for i := range views {
+		if views[i].Problem != nil {
+			return refuse(views[i].Problem)
+		}
+	}
+	return nil
 }
 
 // absent names the thing that was not found; other errors stay.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
@@ -108,5 +109,29 @@ func TestDamagedRecoveryPoint(t *testing.T) {
 	store := shown["recoveryPointDataStoresDetails"].([]any)[0].(map[string]any)
 	if damage, _ := store["holdfastDamage"].(map[string]any); shown["recoveryPointState"] != "Partial" || damage["code"] != "UserErrorVaultDataMissing" || damage["objects"] != false {
 		t.Errorf("%v", shown)
+	}
+}
+
+// While nothing arrives in the paired region the age of what is there grows, and after 12
+// hours it is late.
+func TestReplicationIsLate(t *testing.T) {
+	t.Parallel()
+	w := protect(t)
+	start := w.clock.Now()
+	w.update(func(tx catalog.Tx) error {
+		there := &backup.Replica{Meta: backup.Meta{ID: at + "/recoveryPoints/b"}, Region: "west", Time: start, Due: start, Done: start.Add(time.Minute)}
+		waits := &backup.Replica{Meta: backup.Meta{ID: at + "/recoveryPoints/a"}, Region: "west", Time: start.Add(time.Hour), Due: start.Add(time.Hour),
+			Problem: backup.NewProblem(backup.CodeVaultStoreUnreachable, "a", "the store is away")}
+		return errors.Join(inventory.Replicas.Put(tx, there), inventory.Replicas.Put(tx, waits))
+	})
+	for _, c := range []struct {
+		after time.Duration
+		late  bool
+	}{{2 * time.Hour, false}, {11 * time.Hour, false}, {time.Second, true}} { // 2, 13 and a second more since the start
+		w.clock.Advance(c.after)
+		told := w.must(200, "GET", at, "").at("properties").(map[string]any)["holdfastReplication"].(map[string]any)
+		if age := w.clock.Now().Sub(start).Seconds(); told["rpoInSeconds"] != age || told["late"] != c.late || told["pending"] != 1.0 || told["error"] == nil {
+			t.Errorf("after %s: %v", w.clock.Now().Sub(start), told)
+		}
 	}
 }

@@ -191,6 +191,17 @@ func TestSecondRegionByUserIdentity(t *testing.T) {
 // starts a service elsewhere.
 func (w *world) loseAndStartSecond(regions string) *world {
 	w.t.Helper()
+	kek := w.copyOfKey()
+	w.stop()
+	if err := os.RemoveAll(w.dir); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.startSecond(regions, kek)
+}
+
+// copyOfKey keeps a copy of the key file elsewhere.
+func (w *world) copyOfKey() string {
+	w.t.Helper()
 	kek := filepath.Join(w.t.TempDir(), "kek")
 	content, err := os.ReadFile(filepath.Join(w.dir, "kek"))
 	if err != nil {
@@ -199,12 +210,17 @@ func (w *world) loseAndStartSecond(regions string) *world {
 	if err := os.WriteFile(kek, content, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	w.stop()
-	if err := os.RemoveAll(w.dir); err != nil {
-		w.t.Fatal(err)
-	}
+	return kek
+}
+
+// startSecond starts a service elsewhere; an empty kek lets it make its own.
+func (w *world) startSecond(regions, kek string) *world {
+	w.t.Helper()
 	second := &world{t: w.t, dir: w.t.TempDir(), listen: "127.0.0.1:0", agents: "127.0.0.1:0"}
-	second.options.RegionsFile, second.options.ReplicaRefresh, second.options.KeyProvider = regions, 50*time.Millisecond, "file://"+kek
+	second.options.RegionsFile, second.options.ReplicaRefresh = regions, 50*time.Millisecond
+	if kek != "" {
+		second.options.KeyProvider = "file://" + kek
+	}
 	second.start()
 	w.t.Cleanup(func() { second.stop() })
 	return second

@@ -9,6 +9,7 @@ import (
 	"holdfast.dev/holdfast/internal/backup"
 	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/keys"
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/repo"
 	"holdfast.dev/holdfast/internal/repo/layout"
@@ -173,7 +174,33 @@ func (w *Workflow) preflightReplica(ctx context.Context, instanceID string, requ
 	if err != nil {
 		return err
 	}
-	return w.probeIn(ctx, bucket, instance, request)
+	if err := w.probeIn(ctx, bucket, instance, request); err != nil {
+		return err
+	}
+	return w.probeKey(ctx, instance, request)
+}
+
+// probeKey makes sure that the key of a replica can be had, before a cluster is asked
+// to read it.
+func (w *Workflow) probeKey(ctx context.Context, i *backup.Instance, request *backup.RestoreRequest) error {
+	var store backup.RecoveryStore
+	err := w.Store.View(ctx, func(tx catalog.Tx) (err error) {
+		store, err = (&turn{tx: tx}).storeOf(i, request)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = w.replicaKey(ctx, request.Region, store.Prefix, vaultKeyName(i.UID))
+	if KeyRefused(err) {
+		return backup.NewProblem(backup.CodeReplicaKeyRefused, i.ID, "the replica of instance %s in %s cannot be read: %v", i.ID, request.Region, err)
+	}
+	return err
+}
+
+// KeyRefused says that an error means keys that are not those of what is to be read.
+func KeyRefused(err error) bool {
+	return errors.Is(err, keys.ErrUnwrap) || errors.Is(err, keys.ErrDenied) || errors.Is(err, repo.ErrWrongKey)
 }
 
 // probeIn makes sure that a recovery point can be read from a store, before a

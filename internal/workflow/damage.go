@@ -1,11 +1,15 @@
 package workflow
 
 import (
+	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
+	"holdfast.dev/holdfast/internal/catalog"
 	"holdfast.dev/holdfast/internal/inventory"
+	"holdfast.dev/holdfast/internal/repo"
 )
 
 // markDamage marks the recovery points that a verification found damaged in a
@@ -19,6 +23,10 @@ func (t *turn) markDamage(instanceID, region string, v *verified) ([]string, err
 	mark := t.markReplicas
 	if region == "" {
 		mark = t.markPoints
+	} else if !v.dry {
+		if err := t.missReplicas(instanceID, v); err != nil {
+			return nil, err
+		}
 	}
 	err := mark(instanceID, func(point string, old *backup.Damage) *backup.Damage {
 		found := v.damage[point]
@@ -32,6 +40,38 @@ func (t *turn) markDamage(instanceID, region string, v *verified) ([]string, err
 		return now
 	})
 	return slices.Sorted(maps.Keys(damaged)), err
+}
+
+// missReplicas enters that replicas are not there any more, so that they are made
+// anew: until then they count as on their way, for as long as they have been missing.
+func (t *turn) missReplicas(instanceID string, v *verified) error {
+	missed := false
+	for point, why := range v.absent {
+		if !errors.Is(why, repo.ErrNoRecoveryPoint) && !errors.Is(why, repo.ErrNoRepository) {
+			continue // something is in its place
+		}
+		id := instanceID + "/recoveryPoints/" + point
+		source, err := inventory.RecoveryPoints.Get(t.tx, id)
+		if errors.Is(err, catalog.ErrNotFound) || err == nil && source.Place(backup.TierVault) == nil {
+			continue // there is nothing to make it of
+		}
+		if err != nil {
+			return err
+		}
+		r, err := inventory.Replicas.Get(t.tx, id)
+		if err != nil {
+			return err // it was listed a moment ago; the step is taken again
+		}
+		missed, r.Done, r.Due = true, time.Time{}, t.now
+		r.Problem = backup.NewProblem(backup.CodeVaultPointMissing, r.ID, "the replica of recovery point %s was missing in %s", point, r.Region)
+		if err := inventory.Replicas.Put(t.tx, r); err != nil {
+			return err
+		}
+	}
+	if !missed {
+		return nil
+	}
+	return t.enqueueReplicate(instanceID)
 }
 
 func (t *turn) markPoints(instanceID string, judge func(string, *backup.Damage) *backup.Damage) error {

@@ -83,6 +83,7 @@ func (r *repairing) line(format string, args ...any) {
 // find reads everything.
 func (r *repairing) find(ctx context.Context) (err error) {
 	r.found, err = r.verifyAt(ctx, r.at, repo.VerifyOptions{Share: 1, Progress: r.progress})
+	r.found.dry = r.dry
 	return err
 }
 

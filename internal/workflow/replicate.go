@@ -232,7 +232,7 @@ func (w *Workflow) copyPending(ctx context.Context, to *repo.Repository, todo re
 			continue
 		}
 		failed = append(failed, w.changeReplica(ctx, r.ID, func(r *backup.Replica) {
-			r.Done, r.Bytes, r.Problem = w.Clock.Now(), stats.BytesStored, nil
+			r.Done, r.Bytes, r.Problem, r.Damage = w.Clock.Now(), stats.BytesStored, nil, nil
 		}))
 	}
 	return errors.Join(failed...)

@@ -21,6 +21,7 @@ type verified struct {
 	absent   map[string]error
 	damage   map[string]*backup.Damage // by name of the recovery point
 	readAll  bool                      // every byte was read
+	dry      bool                      // nothing is to be done about it
 	warnings []backup.Warning
 	untold   int // warnings beyond those
 }
