@@ -19,6 +19,18 @@ type System struct{}
 // Now returns the machine's time in UTC.
 func (System) Now() time.Time { return time.Now().UTC() }
 
+// Elapsed returns how to ask how much time has passed since the call. With System
+// that does not follow the machine's clock when it is set: what must not last longer
+// than it seems, such as a lease, is measured so.
+func Elapsed(c Clock) func() time.Duration {
+	begun := c.Now()
+	if _, machine := c.(System); machine {
+		begun = time.Now() // with the monotonic reading, which UTC loses
+		return func() time.Duration { return time.Since(begun) }
+	}
+	return func() time.Duration { return c.Now().Sub(begun) }
+}
+
 // Manual is a clock that stands still until it is moved. It is safe for
 // concurrent use.
 type Manual struct {

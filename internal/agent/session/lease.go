@@ -7,6 +7,7 @@ import (
 	"time"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
+	"holdfast.dev/holdfast/internal/clock"
 )
 
 // minExtend is the shortest pause between two extends.
@@ -59,14 +60,14 @@ func (l *lease) renewed(answer agentv1.ExtendResponse) {
 // the work is released with ErrLeaseLost: somebody else may hold it now.
 func (w *Worker) keep(ctx context.Context, operation agentv1.Operation, l *lease, release context.CancelCauseFunc) {
 	// Measured from before the call: the service counts from a later moment.
-	// The clock's monotonic reading decides, so a wall clock set back does no harm.
-	now := w.Client.config.Clock.Now
-	asked := now()
+	// A wall clock that is set back must not make it longer.
+	passed := clock.Elapsed(w.Client.config.Clock)
+	asked := passed()
 	wait := backoff{first: w.Client.config.FirstWait}
 	pause := l.length / 4
 	for sleep(ctx, max(pause, minExtend)) {
-		attempt := now()
-		answer, err := w.extend(ctx, operation, l, l.length-attempt.Sub(asked))
+		attempt := passed()
+		answer, err := w.extend(ctx, operation, l, l.length-(attempt-asked))
 		if err == nil {
 			asked = attempt
 			l.renewed(answer)
@@ -74,7 +75,7 @@ func (w *Worker) keep(ctx context.Context, operation agentv1.Operation, l *lease
 			pause = l.length / 4
 			continue
 		}
-		left := l.length - now().Sub(asked)
+		left := l.length - (passed() - asked)
 		if lost(err) || left <= 0 {
 			release(fmt.Errorf("%w: %w", ErrLeaseLost, err))
 			return
