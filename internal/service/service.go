@@ -103,12 +103,11 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	flow := workflow.New(workflow.Config{
+	flow := newFlow(door, workflow.Config{
 		Store: s.store, Clock: s.Clock, Log: s.Log, Bell: bell, Keys: keys.NewRing(s.store, kek),
 		Secrets: secrets, Enrolments: tokens, StorageRoot: root, AgentAddress: s.AgentAddress, ServiceCA: s.ca,
 		Vaults: near, Gate: grants, VaultLimits: s.VaultLimits, Care: s.Care.workflow(), Schedule: s.Schedule, Claims: s.db, Regions: places.Regions, Replicas: replicas,
 	})
-	door.Stores = &stagingStores{others: door.Stores, open: flow.OpenStaging, clock: s.Clock}
 	engine, err := jobs.NewEngine(s.db, s.Clock, s.Log, flow.Handlers()...)
 	if err != nil {
 		return err

@@ -29,6 +29,13 @@ type stagingStores struct {
 	opened map[string]openedStore
 }
 
+// newFlow returns the workflow, and lets the gate open what it hydrates into.
+func newFlow(door *gate.Gate, c workflow.Config) *workflow.Workflow {
+	flow := workflow.New(c)
+	door.Stores = &stagingStores{others: door.Stores, open: flow.OpenStaging, clock: c.Clock}
+	return flow
+}
+
 type openedStore struct {
 	objstore.Store
 	at time.Time
