@@ -8,6 +8,8 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,10 +174,10 @@ func TestRefresh(t *testing.T) {
 	refresh("new", 1, true)
 	r.commit(two, "old", begin)
 	refresh("new", 2, true)
-	before := r.store.gets
+	before := r.store.gets.Load()
 	refresh("new", 2, true)
-	if r.store.gets != before {
-		t.Errorf("%d objects were read although nothing is new", r.store.gets-before)
+	if r.store.gets.Load() != before {
+		t.Errorf("%d objects were read although nothing is new", r.store.gets.Load()-before)
 	}
 	if err := r.repository.DeleteManifest(t.Context(), one); err != nil {
 		t.Fatal(err)
@@ -209,7 +211,7 @@ func TestRefreshKeepsWhatItCannotAsk(t *testing.T) {
 type faulty struct {
 	objstore.Store
 	fails string
-	gets  int
+	gets  atomic.Int64
 }
 
 func (f *faulty) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
@@ -220,7 +222,7 @@ func (f *faulty) List(ctx context.Context, prefix string) iter.Seq2[objstore.Inf
 }
 
 func (f *faulty) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
-	f.gets++
+	f.gets.Add(1)
 	return f.Store.Get(ctx, name, offset, length)
 }
 
@@ -234,7 +236,10 @@ func TestNothingPartialIsShown(t *testing.T) {
 		to := newReplicaOf(t, from)
 		died = false
 		puts := 0
+		var mu sync.Mutex // writers upload side by side
 		dying := objstoretest.Faulty(to.store.Store, func(c objstoretest.Call) objstoretest.Fault {
+			mu.Lock()
+			defer mu.Unlock()
 			if c.Op == "put" {
 				puts++
 			}

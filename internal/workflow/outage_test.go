@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,10 @@ func TestReplicationAfterAnOutage(t *testing.T) {
 	w.vaultedOnce()
 	first := w.carriedOver()
 	away, puts := true, 0
+	var mu sync.Mutex // writers upload side by side
 	w.flow.Replicas["there"] = objstoretest.Faulty(there, func(c objstoretest.Call) objstoretest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
 		if c.Op == "put" {
 			puts++
 		}
