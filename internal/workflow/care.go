@@ -61,7 +61,7 @@ func (w *Workflow) care(ctx context.Context, _ json.RawMessage) (jobs.Result, er
 	due = append(due, deleted...)
 	for _, id := range due {
 		err := w.Store.Update(ctx, func(tx catalog.Tx) error {
-			return (&turn{tx: tx, now: w.Clock.Now()}).startCare(id, w.Care)
+			return w.startCare(&turn{tx: tx, now: w.Clock.Now()}, id)
 		})
 		if ctx.Err() != nil {
 			return jobs.Result{}, ctx.Err()
@@ -89,7 +89,9 @@ func dueForCare[T any, P interface {
 				if err != nil {
 					return err
 				}
-				if w.Care.collects(known, w.Clock.Now()) || w.Care.verifies(known, w.Clock.Now()) {
+				now := w.Clock.Now()
+				_, collects := w.collectDue(known, now)
+				if _, verifies := w.verifyDue(known, now); collects || verifies {
 					due = append(due, known.ID)
 				}
 			}
@@ -116,28 +118,32 @@ func kept(tx catalog.Tx, id string) (*backup.Instance, error) {
 	return &d.Instance, nil
 }
 
-// collectDue and verifyDue are the last due times, by which the two do not fall
-// on the same moment.
-func (c Care) collectDue(id string, now time.Time) time.Time {
-	return backup.DueAt(id+" collect", c.CollectEvery, now)
+// collectDue and verifyDue return the last due times, by which the two do not fall
+// on the same moment, and whether it is to be started now.
+func (w *Workflow) collectDue(known *backup.Care, now time.Time) (due time.Time, start bool) {
+	return w.careDue(known.ID, "collect", w.Care.CollectEvery, known.Collect.Due, now)
 }
 
-func (c Care) verifyDue(id string, now time.Time) time.Time {
-	return backup.DueAt(id+" verify", c.VerifyEvery, now)
+func (w *Workflow) verifyDue(known *backup.Care, now time.Time) (due time.Time, start bool) {
+	return w.careDue(known.ID, "verify", w.Care.VerifyEvery, known.Verify.Due, now)
 }
 
-func (c Care) collects(known *backup.Care, now time.Time) bool {
-	return c.collectDue(known.ID, now).After(known.Collect.Due)
-}
-
-func (c Care) verifies(known *backup.Care, now time.Time) bool {
-	return c.verifyDue(known.ID, now).After(known.Verify.Due)
+// careDue lets what is late wait for a moment of its own since the service is back.
+func (w *Workflow) careDue(id, what string, every time.Duration, done, now time.Time) (due time.Time, start bool) {
+	due = backup.DueAt(id+" "+what, every, now)
+	switch {
+	case !due.After(done):
+		return due, false
+	case done.IsZero() || now.Sub(due) <= careLate:
+		return due, true
+	}
+	return due, backup.DueAt(id+" late", every/4, now).After(w.opened)
 }
 
 // startCare starts what is due for an instance, and notes that it did: each due
 // time starts something once, whoever looks. The first due time of a repository
 // is passed over: it is new, or so is the schedule.
-func (t *turn) startCare(id string, c Care) error {
+func (w *Workflow) startCare(t *turn, id string) error {
 	instance, err := kept(t.tx, id)
 	if err != nil || instance.State == backup.StateDeleting {
 		return gone(err)
@@ -153,51 +159,42 @@ func (t *turn) startCare(id string, c Care) error {
 	if err != nil {
 		return err
 	}
-	if c.collects(known, t.now) {
-		due, first := c.collectDue(id, t.now), known.Collect.Due.IsZero()
-		if known.Collect.Due = due; !first {
-			err = t.startCollect(instance, region, t.notBefore(id, due, c.CollectEvery))
+	if due, start := w.collectDue(known, t.now); start {
+		if first := known.Collect.Due.IsZero(); !first {
+			err = t.startCollect(instance, region)
 		}
+		known.Collect.Due = due
 	}
-	if err == nil && c.verifies(known, t.now) {
-		due, first := c.verifyDue(id, t.now), known.Verify.Due.IsZero()
-		if known.Verify.Due = due; !first {
-			what := backup.Upkeep{Data: c.VerifyData}
+	if due, start := w.verifyDue(known, t.now); start && err == nil {
+		if first := known.Verify.Due.IsZero(); !first {
+			what := backup.Upkeep{Data: w.Care.VerifyData}
 			what.Add(id, region)
-			err = t.startVerify(instance, due, t.notBefore(id, due, c.VerifyEvery), what)
+			err = t.startVerify(instance, due, what)
 		}
+		known.Verify.Due = due
 	}
 	return errors.Join(err, inventory.Cares.Put(t.tx, known))
 }
 
-// notBefore spreads what is late.
-func (t *turn) notBefore(id string, due time.Time, every time.Duration) time.Time {
-	if t.now.Sub(due) <= careLate {
-		return time.Time{}
-	}
-	return backup.DueAt(id+" late", every/4, t.now).Add(every / 4)
-}
-
 // startCollect asks for the garbage of an instance's repository to be collected, and
-// of its replica where there is one; a collection that waits for its day comes with
-// it.
-func (t *turn) startCollect(instance *backup.Instance, region string, notBefore time.Time) error {
+// of its replica where there is one; a collection that waits for its day is made now.
+func (t *turn) startCollect(instance *backup.Instance, region string) error {
 	at, err := vaultOf(t.tx, instance)
 	if err != nil {
 		return err
 	}
-	err = t.enqueueCollectAt(at, notBefore)
+	err = t.enqueueCollectAt(at, time.Time{})
 	if region != "" && err == nil {
 		there := *at
 		there.Region = region
-		err = t.enqueueCollectAt(&there, notBefore)
+		err = t.enqueueCollectAt(&there, time.Time{})
 	}
 	return err
 }
 
 // startVerify starts a job that verifies an instance's repositories, unless one is
 // at it.
-func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, what backup.Upkeep) error {
+func (t *turn) startVerify(instance *backup.Instance, due time.Time, what backup.Upkeep) error {
 	all, err := inventory.Jobs.With(t.tx, inventory.LabelInstance, backup.Key(instance.ID))
 	if err != nil || backup.CheckRunning(all, backup.JobVerify) != nil {
 		return err
@@ -216,12 +213,7 @@ func (t *turn) startVerify(instance *backup.Instance, due, notBefore time.Time, 
 	if err := inventory.Jobs.Put(t.tx, job); err != nil {
 		return err
 	}
-	work, err := inventory.JobOf(job.Work())
-	if err != nil {
-		return err
-	}
-	work.NotBefore = notBefore
-	return t.tx.Enqueue(work)
+	return inventory.Enqueue(t.tx, job.Work())
 }
 
 // noteCare changes what is known of a repository whose instance is still there.

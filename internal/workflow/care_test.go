@@ -91,6 +91,11 @@ func TestCareAfterADowntime(t *testing.T) {
 	w.daily(1)
 	w.look()
 	w.clock.Advance(10*24*time.Hour + time.Duration(17)*time.Minute)
+	w.revive()
+	w.look()
+	if n := w.verifications(); n != 0 {
+		t.Errorf("verified %d times at once", n)
+	}
 	for range 13 {
 		w.clock.Advance(30 * time.Minute)
 		rounds := 0
