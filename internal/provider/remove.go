@@ -23,25 +23,23 @@ func remove[D base](store catalog.Store, read func(tx catalog.Tx, id string) (D,
 			}
 			return forget(tx, r, d)
 		})
-		switch {
-		case errors.Is(err, catalog.ErrNotFound):
-			return arm.NoContent(), nil
-		case err != nil:
-			return nil, err
-		default:
-			return arm.OK(nil), nil
-		}
+		return removed(err, arm.OK(nil))
 	}
 }
 
-// accepted answers a DELETE that goes on: 204 when there was nothing.
-func accepted(err error, op operations.Record, at arm.Poll) (*arm.Response, error) {
+// removed answers a DELETE: 204 when there was nothing.
+func removed(err error, done *arm.Response) (*arm.Response, error) {
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
 		return arm.NoContent(), nil
 	case err != nil:
 		return nil, err
 	default:
-		return arm.Accepted(op, at), nil
+		return done, nil
 	}
+}
+
+// accepted answers a DELETE that goes on.
+func accepted(err error, op operations.Record, at arm.Poll) (*arm.Response, error) {
+	return removed(err, arm.Accepted(op, at))
 }

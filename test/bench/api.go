@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"holdfast.dev/holdfast/client"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/service"
-	"holdfast.dev/holdfast/test/postgres"
 )
 
 // The API is measured at the vault that the product promises to serve, against
@@ -94,19 +91,12 @@ func apiWanted(match *regexp.Regexp, database string) bool {
 
 func (o options) apiOn(ctx context.Context, dir, database string, match *regexp.Regexp) error {
 	p := apiPlace{Dir: dir, Instances: max(1, int(o.scale*apiInstances))}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	url, stop, err := onDatabase(ctx, dir, database)
+	if err != nil {
 		return err
 	}
-	if database == "postgres" {
-		server, err := postgres.Start(ctx, postgres.Options{Durable: true})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = server.Stop() }() // its folder is the system's to clean up
-		if p.Database, err = server.Database(ctx); err != nil {
-			return err
-		}
-	}
+	defer stop()
+	p.Database = url
 	if err := p.fill(ctx); err != nil {
 		return fmt.Errorf("fill the catalog: %w", err)
 	}
@@ -125,17 +115,7 @@ func (o options) apiOn(ctx context.Context, dir, database string, match *regexp.
 
 // inProcess serves and asks in a process of its own.
 func (p apiPlace) inProcess(ctx context.Context) (figures map[string]figure, err error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	input, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, program, "-api")
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
-	output, err := cmd.Output()
+	output, err := apart(ctx, p, "-api")
 	if err != nil {
 		return nil, err
 	}

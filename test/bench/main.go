@@ -19,7 +19,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +26,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"os/signal"
 	"regexp"
 	"runtime/pprof"
@@ -179,17 +177,7 @@ func (o options) volumes(ctx context.Context, dir string, match *regexp.Regexp) 
 
 // inProcess does one measurement in a process of its own.
 func inProcess(ctx context.Context, name string, p place) (figure, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return figure{}, err
-	}
-	input, err := json.Marshal(p)
-	if err != nil {
-		return figure{}, err
-	}
-	cmd := exec.CommandContext(ctx, program, "-one", name)
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
-	output, err := cmd.Output()
+	output, err := apart(ctx, p, "-one", name)
 	if err != nil {
 		return figure{}, fmt.Errorf("%s: %w", name, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,7 +20,6 @@ import (
 	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/jobs"
 	"holdfast.dev/holdfast/internal/workflow"
-	"holdfast.dev/holdfast/test/postgres"
 )
 
 // What the schedule costs for each instance that waits for its time, and for each
@@ -77,30 +75,13 @@ func (o options) schedule(ctx context.Context, dir string, match *regexp.Regexp)
 
 func (o options) scheduleOn(ctx context.Context, dir, database string, match *regexp.Regexp) error {
 	p := schedulePlace{Dir: dir, Instances: max(1, int(o.scale*scheduleInstances))}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	if database == "postgres" {
-		server, err := postgres.Start(ctx, postgres.Options{Durable: true})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = server.Stop() }() // its folder is the system's to clean up
-		if p.Database, err = server.Database(ctx); err != nil {
-			return err
-		}
-	}
-	program, err := os.Executable()
+	url, stop, err := onDatabase(ctx, dir, database)
 	if err != nil {
 		return err
 	}
-	input, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, program, "-schedule")
-	cmd.Stdin, cmd.Stderr = strings.NewReader(string(input)), os.Stderr
-	output, err := cmd.Output()
+	defer stop()
+	p.Database = url
+	output, err := apart(ctx, p, "-schedule")
 	if err != nil {
 		return err
 	}

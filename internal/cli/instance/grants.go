@@ -76,11 +76,7 @@ func (g grants) forRestore(arg, snapshots string) error {
 
 // give assigns what is missing; an empty group is left alone.
 func (g grants) give(cluster, group string) error {
-	path, err := g.c.VaultPath()
-	if err != nil {
-		return err
-	}
-	vaultID, err := g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
+	vaultID, err := g.vaultIdentity()
 	if err != nil {
 		return err
 	}
@@ -95,6 +91,15 @@ func (g grants) give(cluster, group string) error {
 		return err
 	}
 	return g.assign(group, clusterID, contributorRole)
+}
+
+// vaultIdentity is the object id of the identity that the vault acts by.
+func (g grants) vaultIdentity() (string, error) {
+	path, err := g.c.VaultPath()
+	if err != nil {
+		return "", err
+	}
+	return g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
 }
 
 // principal is the object id of a resource's system identity.

@@ -1,12 +1,5 @@
 package instance
 
-import (
-	"encoding/json"
-
-	"holdfast.dev/holdfast/internal/cli/console"
-	"holdfast.dev/holdfast/internal/cli/vault"
-)
-
 // Ids of built-in roles of a restore through a staging storage account.
 const (
 	accountContributorRole  = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
@@ -22,11 +15,7 @@ func (g grants) giveStaging(cluster string, target map[string]any) error {
 	if group == "" || account == "" {
 		return nil // with one of both the service says what is wrong
 	}
-	path, err := g.c.VaultPath()
-	if err != nil {
-		return err
-	}
-	vaultID, err := g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
+	vaultID, err := g.vaultIdentity()
 	if err != nil {
 		return err
 	}
@@ -59,24 +48,5 @@ func stagingOf(target map[string]any) (group, account string) {
 
 // extensionIdentity is the object id of the identity of a cluster's backup extension.
 func (g grants) extensionIdentity(cluster string) (string, error) {
-	all, err := g.c.List(g.ctx, cluster+"/providers/Microsoft.KubernetesConfiguration/extensions", extensionVersion)
-	if err != nil {
-		return "", err
-	}
-	for _, raw := range all {
-		var e struct {
-			Properties struct {
-				AKSAssignedIdentity struct {
-					PrincipalID string `json:"principalId"`
-				} `json:"aksAssignedIdentity"`
-			} `json:"properties"`
-		}
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return "", err
-		}
-		if id := e.Properties.AKSAssignedIdentity.PrincipalID; id != "" {
-			return id, nil
-		}
-	}
-	return "", console.Usage("cluster %s has no backup extension with an identity: run 'holdfast k8s-extension create'", console.Last(cluster))
+	return g.ofExtension(cluster, "an identity", func(e extension) string { return e.AKSAssignedIdentity.PrincipalID })
 }

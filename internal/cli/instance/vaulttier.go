@@ -56,11 +56,7 @@ func (g grants) giveVaultTier(cluster, group string) error {
 	if err != nil {
 		return err
 	}
-	path, err := g.c.VaultPath()
-	if err != nil {
-		return err
-	}
-	vaultID, err := g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
+	vaultID, err := g.vaultIdentity()
 	if err != nil {
 		return err
 	}
@@ -72,27 +68,38 @@ func (g grants) giveVaultTier(cluster, group string) error {
 
 const extensionVersion = "2024-11-01"
 
+// extension is what is asked of a cluster's extensions.
+type extension struct {
+	ConfigurationSettings map[string]string `json:"configurationSettings"`
+	AKSAssignedIdentity   struct {
+		PrincipalID string `json:"principalId"`
+	} `json:"aksAssignedIdentity"`
+}
+
 // operationalAccount is the ARM id of the storage account that a cluster's backup
 // extension was given.
 func (g grants) operationalAccount(cluster string) (string, error) {
+	return g.ofExtension(cluster, "a storage account", func(e extension) string { return accountOf(e.ConfigurationSettings) })
+}
+
+// ofExtension finds something of a cluster's backup extension, which must have it.
+func (g grants) ofExtension(cluster, what string, find func(extension) string) (string, error) {
 	all, err := g.c.List(g.ctx, cluster+"/providers/Microsoft.KubernetesConfiguration/extensions", extensionVersion)
 	if err != nil {
 		return "", err
 	}
 	for _, raw := range all {
 		var e struct {
-			Properties struct {
-				ConfigurationSettings map[string]string `json:"configurationSettings"`
-			} `json:"properties"`
+			Properties extension `json:"properties"`
 		}
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return "", err
 		}
-		if id := accountOf(e.Properties.ConfigurationSettings); id != "" {
-			return id, nil
+		if found := find(e.Properties); found != "" {
+			return found, nil
 		}
 	}
-	return "", console.Usage("cluster %s has no backup extension with a storage account: install it first, with 'holdfast k8s-extension create'", console.Last(cluster))
+	return "", console.Usage("cluster %s has no backup extension with %s: install it first, with 'holdfast k8s-extension create'", console.Last(cluster), what)
 }
 
 // accountOf finds the storage account among settings, which may stand under
