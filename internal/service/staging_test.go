@@ -13,17 +13,23 @@ import (
 
 // stagedBody is a restore from the vault through a staging account.
 func (w *world) stagedBody(point string, keep bool) object {
+	return w.stagedBodyIn(w.stagingAccount(), point, keep)
+}
+
+func (w *world) stagedBodyIn(account, point string, keep bool) object {
 	body := w.restoreBody(point)
 	body["sourceDataStoreType"] = "VaultStore"
 	criteria := body["restoreTargetInfo"].(object)["restoreCriteria"].([]any)[0].(object)
 	criteria["objectType"] = "KubernetesClusterVaultTierRestoreCriteria"
-	criteria["stagingResourceGroupId"], criteria["stagingStorageAccountId"] = w.group+"s", w.stagingAccount()
+	criteria["stagingResourceGroupId"], criteria["stagingStorageAccountId"] = w.group+"s", account
 	criteria["holdfastKeepStaging"] = keep
 	return body
 }
 
-func (w *world) stagingAccount() string {
-	return w.group + "s/providers/Microsoft.Storage/storageAccounts/hydrated"
+func (w *world) stagingAccount() string { return w.stagingAccountNamed("hydrated") }
+
+func (w *world) stagingAccountNamed(name string) string {
+	return w.group + "s/providers/Microsoft.Storage/storageAccounts/" + name
 }
 
 // allowStaging makes the places and gives the roles, one after the other, each of
