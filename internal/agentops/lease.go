@@ -48,6 +48,12 @@ func Next(tx catalog.Tx, now time.Time, line string) (o Operation, ok bool, err 
 	return open[i], true, nil
 }
 
+// Open counts the operations of a line that have not ended.
+func Open(tx catalog.Tx, line string) (int, error) {
+	open, err := openIn(tx, line)
+	return len(open), err
+}
+
 // Release gives an operation back that could not be handed over: as if it had
 // not been claimed.
 func Release(tx catalog.Tx, now time.Time, id, token string) error {

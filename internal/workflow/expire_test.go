@@ -51,7 +51,7 @@ func nth(n int) string { return fmt.Sprintf("%032x", 1000-n) }
 // backUp takes the nth backup, with a tag if one is named, and sees it end.
 func (w *world) backUp(n int, tag string) *backup.Job {
 	w.t.Helper()
-	w.alive()
+	w.heard(clusterID)
 	job := w.startPoint(fmt.Sprintf("j%d", n), nth(n))
 	job.Tag = tag
 	w.update(func(tx catalog.Tx) error { return inventory.Jobs.Put(tx, job) })
@@ -59,23 +59,11 @@ func (w *world) backUp(n int, tag string) *backup.Job {
 	return w.job(job.ID)
 }
 
-// alive lets the cluster be heard of, as it is with every call.
-func (w *world) alive() {
-	w.update(func(tx catalog.Tx) error {
-		c, err := inventory.Connections.Get(tx, backup.ConnectionID(clusterID, backup.RoleExtension))
-		if err != nil {
-			return err
-		}
-		c.LastSeen = w.clock.Now()
-		return inventory.Connections.Put(tx, c)
-	})
-}
-
 // sleep lets time pass, and what comes of it happen.
 func (w *world) sleep(d time.Duration) {
 	w.t.Helper()
 	w.clock.Advance(d)
-	w.alive()
+	w.heard(clusterID)
 	n := 0
 	w.turns(func() bool { n++; return n > 8 })
 }
@@ -378,7 +366,7 @@ func TestExpiryWaitsForARestore(t *testing.T) {
 		return agentv1.FinishRequest{}
 	}, answer)
 	w.clock.Advance(7*oneDay - 3*time.Minute)
-	w.alive()
+	w.heard(clusterID)
 	job := w.startJob("r1", backup.JobRestore)
 	job.RecoveryPointID, job.Restore.RecoveryPointID = nth(1), nth(1)
 	w.update(func(tx catalog.Tx) error { return inventory.Jobs.Put(tx, job) })

@@ -109,20 +109,7 @@ func (w *world) backups() (found []backup.Job) {
 func (w *world) at(moment time.Time) {
 	w.t.Helper()
 	w.clock.Advance(moment.Sub(w.clock.Now()))
-	w.seen()
-}
-
-// seen lets the service have heard of the cluster just now.
-func (w *world) seen() {
-	w.t.Helper()
-	w.update(func(tx catalog.Tx) error {
-		c, err := inventory.Connections.Get(tx, backup.ConnectionID(clusterID, backup.RoleExtension))
-		if err != nil {
-			return err
-		}
-		c.LastSeen = w.clock.Now()
-		return inventory.Connections.Put(tx, c)
-	})
+	w.heard(clusterID)
 }
 
 // The begin of these tests is 20:00; 21:00 is due first.
@@ -370,7 +357,7 @@ func TestWaitsForTheCluster(t *testing.T) {
 	if len(w.backups()) != 0 {
 		t.Fatal("the cluster had no time to come back")
 	}
-	w.seen()
+	w.heard(clusterID)
 	w.lookDue()
 	if got := w.backups(); len(got) != 1 {
 		t.Fatalf("%d backups of a cluster that is back", len(got))

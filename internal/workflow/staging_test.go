@@ -364,15 +364,6 @@ func TestHydratingHasADeadline(t *testing.T) {
 // hydrateForHowLong is longer than the stores of a staged restore may fail.
 const hydrateForHowLong = 31 * time.Minute
 
-// heard lets an extension be heard of now.
-func (w *world) heard(cluster string) {
-	w.t.Helper()
-	w.update(func(tx catalog.Tx) error {
-		return inventory.Connections.Put(tx, &backup.Connection{Meta: backup.Meta{ID: backup.ConnectionID(cluster, backup.RoleExtension)},
-			Role: backup.RoleExtension, LastSeen: w.clock.Now(), Health: &backup.Health{Healthy: true}})
-	})
-}
-
 // A cross region restore is hydrated out of the replica, with the key that lies
 // there: the first region's vault is gone.
 func TestStagedRestoreInTheSecondRegion(t *testing.T) {

@@ -82,7 +82,11 @@ func (t *turn) drive(e errand) (agentops.Operation, error) {
 	if o.State == agentops.Finished {
 		return o, nil
 	}
-	if problem := overdue(o, e.patience, t.now); problem != nil {
+	problem, err := t.overdue(o, e.patience)
+	if err != nil {
+		return o, err
+	}
+	if problem != nil {
 		err = agentops.GiveUp(t.tx, t.now, o.ID, wireProblem(*problem))
 	} else if e.cancel {
 		err = agentops.Cancel(t.tx, t.now, o.ID)
@@ -94,19 +98,33 @@ func (t *turn) drive(e errand) (agentops.Operation, error) {
 }
 
 // overdue says why an operation should not be waited for any longer, or nil.
-func overdue(o agentops.Operation, p patience, now time.Time) *backup.Problem {
-	if !now.Before(o.Deadline) {
+func (t *turn) overdue(o agentops.Operation, p patience) (*backup.Problem, error) {
+	if !t.now.Before(o.Deadline) {
 		return backup.NewProblem(backup.CodeTrackingTimeout, o.ClusterID, "the cluster did not finish the operation %s by %s%s",
-			o.Kind, o.Deadline.Format(time.RFC3339), lastPhase(o))
+			o.Kind, o.Deadline.Format(time.RFC3339), lastPhase(o)), nil
 	}
-	if early := cmp.Or(p.early, p.silence); o.Attempts == 0 && now.Sub(o.Created) > early {
-		return backup.NewProblem(backup.CodeClusterNotConnected, o.ClusterID, "no %s of the cluster took up the operation %s within %s", o.Role, o.Kind, early)
+	if early := cmp.Or(p.early, p.silence); o.Attempts == 0 && t.now.Sub(o.Created) > early {
+		if busy, err := t.busy(o); busy || err != nil {
+			return nil, err
+		}
+		return backup.NewProblem(backup.CodeClusterNotConnected, o.ClusterID, "no %s of the cluster took up the operation %s within %s", o.Role, o.Kind, early), nil
 	}
-	if o.Attempts > 0 && now.Sub(o.LeaseExpires) > p.silence {
+	if o.Attempts > 0 && t.now.Sub(o.LeaseExpires) > p.silence {
 		return backup.NewProblem(backup.CodeTrackingTimeout, o.ClusterID, "the %s of the cluster was not heard of for %s while it worked on the operation %s%s",
-			o.Role, p.silence, o.Kind, lastPhase(o))
+			o.Role, p.silence, o.Kind, lastPhase(o)), nil
 	}
-	return nil
+	return nil, nil
+}
+
+// busy says whether an operation that nobody has taken up stands in line for a
+// cluster that is there and has others to do: it has its turn to come.
+func (t *turn) busy(o agentops.Operation) (bool, error) {
+	c, err := inventory.Connections.Get(t.tx, backup.ConnectionID(o.ClusterID, string(o.Role)))
+	if err != nil || !c.Alive(t.now) {
+		return false, gone(err)
+	}
+	open, err := agentops.Open(t.tx, o.Line())
+	return open > 1, err
 }
 
 func lastPhase(o agentops.Operation) string {

@@ -11,7 +11,9 @@ import (
 	"holdfast.dev/holdfast/internal/jobs"
 )
 
-var validationPatience = patience{whole: 10 * time.Minute, silence: 3 * time.Minute}
+// When hundreds of instances are protected at once, their clusters look at one after
+// the other.
+var validationPatience = patience{whole: 30 * time.Minute, silence: 3 * time.Minute}
 
 // validateBackup checks an instance that is not stored: what the service
 // knows first, then the cluster looks at itself.

@@ -365,3 +365,20 @@ func (w *world) view(fn func(catalog.Tx) error) {
 func (w *world) ended(id string) func() bool {
 	return func() bool { return w.record(id).Status.Terminal() }
 }
+
+// heard lets the extension of a cluster be heard of now, as it is with every call.
+func (w *world) heard(cluster string) {
+	w.t.Helper()
+	w.update(func(tx catalog.Tx) error {
+		id := backup.ConnectionID(cluster, backup.RoleExtension)
+		c, err := inventory.Connections.Get(tx, id)
+		if errors.Is(err, catalog.ErrNotFound) {
+			c, err = &backup.Connection{Meta: backup.Meta{ID: id}, Role: backup.RoleExtension, Health: &backup.Health{Healthy: true}}, nil
+		}
+		if err != nil {
+			return err
+		}
+		c.LastSeen = w.clock.Now()
+		return inventory.Connections.Put(tx, c)
+	})
+}
