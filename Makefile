@@ -51,7 +51,7 @@ generated: generate
 .PHONY: bench bench-fleet
 bench: prerequisites ## benchmarks, as ratios to restic, borg and the machine's own limits (docs/performance.md); needs root
 	go run ./test/bench
-bench-fleet: prerequisites ## 5,000 backups due at once, the service killed five times, on both databases (an hour)
+bench-fleet: prerequisites ## 5,000 backups due at once, the service killed five times, on both databases (an hour and a half)
 	go run ./test/fleet
 
 .PHONY: build images prerequisites
