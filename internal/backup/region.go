@@ -2,6 +2,7 @@ package backup
 
 import (
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -63,6 +64,11 @@ func (r Regions) named(name string) (Region, bool) {
 func (r Regions) PairOf(location string) string {
 	region, _ := r.named(location)
 	return region.Paired
+}
+
+// Paired says whether another region is paired with this one.
+func (r Regions) Paired(name string) bool {
+	return slices.ContainsFunc(r, func(one Region) bool { return one.Paired != "" && SameRegion(one.Paired, name) })
 }
 
 // ReplicaRegion returns the region that the vault is replicated into: its storage

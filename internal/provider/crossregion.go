@@ -76,7 +76,7 @@ func (p *Provider) secondary(tx catalog.Tx, r *arm.Request, sourceRegion, instan
 		return replicated{}, err
 	}
 	if instance == nil {
-		return replicated{}, cmp.Or(unread(tx), notReplicated(target, location, instanceID))
+		return replicated{}, cmp.Or(unread(tx, p.Regions, location), notReplicated(target, location, instanceID))
 	}
 	vault, err := existing(inventory.SecondaryVaults.Get(tx, instance.VaultID()))
 	if err != nil {

@@ -58,7 +58,7 @@ func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	p := &platform{t: t, store: catalogtest.NewMemory()}
 	clk := clock.NewManual(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	types := provider.NewPlatform(p.store, clk, "tenant1")
+	types := provider.NewPlatform(p.store, clk, "tenant1", nil)
 	p.update(func(tx catalog.Tx) error {
 		owner := inventory.RoleAssignment{Meta: backup.Meta{ID: "/providers/Microsoft.Authorization/roleAssignments/" + uuid.NewString()},
 			Scope: "/", RoleID: roleID("Owner"), PrincipalID: boss, PrincipalType: access.User}

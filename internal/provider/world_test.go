@@ -74,7 +74,7 @@ func newWorldIn(t *testing.T, regions backup.Regions) *world {
 	t.Helper()
 	w := &world{t: t, store: catalogtest.NewMemory(), root: t.TempDir(),
 		clock: clock.NewManual(time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC))}
-	platform := provider.NewPlatform(w.store, w.clock, tenant)
+	platform := provider.NewPlatform(w.store, w.clock, tenant, regions)
 	kek, err := keys.OpenFile(filepath.Join(t.TempDir(), "kek"))
 	if err != nil {
 		t.Fatal(err)
@@ -116,13 +116,15 @@ func (w *world) Authenticate(r *http.Request) (access.Principal, error) {
 	return access.Principal{ObjectID: name, Name: name, Kind: access.User, TenantID: tenant}, nil
 }
 
-// Assignments: the owner has everything, the operator the vault's group only.
+// Assignments: the owner has everything, the operator the vault's group only, the
+// stranger what nobody has heard of here.
 func (w *world) Assignments(_ context.Context, p access.Principal) ([]access.Assignment, error) {
 	roles := map[string]struct{ role, scope string }{
 		"owner":       {access.RoleOwner, sub},
 		"reader":      {access.RoleBackupReader, group},
 		"operator":    {access.RoleBackupOperator, group},
 		"contributor": {access.RoleBackupContributor, group},
+		"stranger":    {access.RoleOwner, strangeSub},
 	}
 	held, ok := roles[p.ObjectID]
 	if !ok {

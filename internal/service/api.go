@@ -31,7 +31,7 @@ func (s *Service) api(ctx context.Context, storageRoot string, tokens provider.T
 	if err := ensureAdmin(ctx, s.Options, principals, s.URL); err != nil {
 		return nil, err
 	}
-	platform := provider.NewPlatform(s.store, s.Clock, tenant)
+	platform := provider.NewPlatform(s.store, s.Clock, tenant, regions)
 	product := provider.New(provider.Config{
 		Store: s.store, Clock: s.Clock, TenantID: tenant, Buckets: buckets.Buckets{Root: storageRoot, Secrets: secrets},
 		Tokens: tokens, Secrets: secrets, AgentAddress: s.AgentAddress, ServiceCA: s.ca, Folders: s.StoreFolders, Regions: regions, Daily: s.Daily,

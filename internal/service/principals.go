@@ -71,7 +71,7 @@ func beside(ctx context.Context, o Options, fn func(signin.Principals) error) er
 // parseGrants demands that roles and scopes exist: a mistyped group would hand
 // rights to whoever makes one of that name later.
 func parseGrants(ctx context.Context, p signin.Principals, grants []Grant) ([]signin.Grant, error) {
-	platform := provider.NewPlatform(p.Store, p.Clock, p.TenantID)
+	platform := provider.NewPlatform(p.Store, p.Clock, p.TenantID, nil)
 	var wanted []signin.Grant
 	for _, g := range grants {
 		role, known := access.RoleByName(g.Role)
