@@ -19,6 +19,7 @@ import (
 // The whole loop over the public API, with a cluster that speaks the real
 // agent protocol: connect, declare, protect, back up, restore, delete.
 func TestLoop(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.furnish()
 	w.refused("UserErrorKubernetesBackupExtensionNotFoundError", http.MethodPost, w.vault+"/validateForBackup", object{"backupInstance": w.instanceBody()})
@@ -107,6 +108,7 @@ func protectedWorld(t *testing.T) (*world, *fakeCluster) {
 // A restart of the service in the middle of a backup changes nothing: the
 // agent goes on, finds the service again and the job ends.
 func TestRestartDuringBackup(t *testing.T) {
+	t.Parallel()
 	w, cluster := protectedWorld(t)
 	cluster.hold = make(chan struct{})
 	first, err := w.api.Do(t.Context(), http.MethodPost, w.instance+"/backup", apiVersion, backupBody)
@@ -131,6 +133,7 @@ func TestRestartDuringBackup(t *testing.T) {
 // A backup under way is called off: the agent is told when it extends its
 // lease, the job ends as Cancelled and leaves no recovery point.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	w, cluster := protectedWorld(t)
 	cluster.hold = make(chan struct{})
 	backup, err := w.api.Do(t.Context(), http.MethodPost, w.instance+"/backup", apiVersion, backupBody)
@@ -179,6 +182,7 @@ func (w *world) awaitProgress(job string, want object) {
 // Of one instance only one job runs; the next begins when it has ended. And an
 // instance that is deleted calls its jobs off.
 func TestOneJobAtATimeAndDeleteCallsOff(t *testing.T) {
+	t.Parallel()
 	w, cluster := protectedWorld(t)
 	point := func() string {
 		w.must(http.MethodPost, w.instance+"/backup", backupBody)

@@ -107,6 +107,7 @@ func (w *world) secondaryPoints(source *world) (names []string, err error) {
 // What was vaulted in the first region is restored in the second, by a service that
 // has only the replicas and the key, when nothing else is left.
 func TestSecondRegion(t *testing.T) {
+	t.Parallel()
 	w, _, regions, _ := replicatedWorld(t)
 	first := w.vaulted()
 	point := w.vaulted()
@@ -166,6 +167,7 @@ func (w *world) actByUserIdentity() (id string) {
 // An identity that a vault acts by goes with it into the second region, and is asked
 // for its rights there.
 func TestSecondRegionByUserIdentity(t *testing.T) {
+	t.Parallel()
 	w, _, regions, _ := replicatedWorld(t)
 	id := w.actByUserIdentity()
 	point := w.vaulted()
@@ -278,6 +280,7 @@ func (w *world) refusesAtLocation(source *world, point string) {
 // The first region's service answers for the second's location too. A replica goes
 // with its instance, and the answer with it.
 func TestReplicasGoWithTheirInstance(t *testing.T) {
+	t.Parallel()
 	w, _, _, folder := replicatedWorld(t)
 	w.awaitReplica(w.vaulted())
 	await(t, "the first region's answer", func() (bool, any) {
@@ -303,6 +306,7 @@ func TestReplicasGoWithTheirInstance(t *testing.T) {
 // of, and made up for when the store is back. What was vaulted before cross region
 // restore was turned on is replicated too.
 func TestReplicationCatchesUp(t *testing.T) {
+	t.Parallel()
 	w, _, _, folder := replicatedWorld(t)
 	if err := os.Rename(folder, folder+"-away"); err != nil {
 		t.Fatal(err)

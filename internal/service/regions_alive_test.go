@@ -46,6 +46,7 @@ func (w *world) restoreInSecond(source *world, cluster *fakeCluster, point strin
 // and writes nothing into the store that the first fills. The first may go away and
 // come back, and what it deletes is gone in the second, too.
 func TestBothRegionsAlive(t *testing.T) {
+	t.Parallel()
 	w, _, regions, folder := replicatedWorld(t)
 	first := w.vaulted()
 	w.awaitReplica(first)
@@ -89,6 +90,7 @@ func (w *world) restoreHere(point string) {
 // A service with other keys says so, instead of knowing nothing; and one whose keys are
 // taken away refuses to restore what it still knows of.
 func TestSecondRegionWithAWrongKey(t *testing.T) {
+	t.Parallel()
 	w, _, regions, _ := replicatedWorld(t)
 	point := w.vaulted()
 	w.awaitReplica(point)

@@ -52,6 +52,7 @@ func (w *world) fromVault(point string) object {
 // What verification finds is marked and refused; what the replica has is brought back;
 // and when both are damaged the loss is named, and stays marked.
 func TestVaultRepair(t *testing.T) {
+	t.Parallel()
 	w, _, _, folder := replicatedWorld(t)
 	point := w.vaulted()
 	w.awaitReplica(point)

@@ -16,6 +16,7 @@ func TestMain(m *testing.M) { os.Exit(postgres.Main(m)) }
 // Two replicas on one PostgreSQL are one service: what is asked of one is done by
 // either, for the agents of either, and seen at both.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	first := newWorldWith(t, service.Options{Database: postgres.Database(t)})
 	first.furnish()
 	cluster := first.connect()

@@ -25,6 +25,7 @@ import (
 // The catalog is destroyed and rebuilt from the buckets: what must be as it was
 // is, and a recovery point is restored from the vault into a new cluster.
 func TestRescueOfTheCatalog(t *testing.T) {
+	t.Parallel()
 	w, lost := protectedWorld(t)
 	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
 	w.policy += "-vaulted"
@@ -183,6 +184,7 @@ func (w *world) restoreAfterRescue(t *testing.T, lost *fakeCluster) {
 }
 
 func TestRescueRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	options := service.Options{DataDir: dir, Clock: clock.System{}, VaultStore: "file://" + dir}
 	if _, err := service.Rescue(t.Context(), options, service.RescueOptions{}); err == nil || !strings.Contains(err.Error(), "put the copy of the key file back") {

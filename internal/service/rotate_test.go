@@ -19,6 +19,7 @@ import (
 // All that a service has wrapped is wrapped by Vault instead, and the old key
 // file thrown away: backups and restores go on, and the bucket's form says the same.
 func TestRotateFromAFileToVault(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.furnish()
 	cluster := w.connect()

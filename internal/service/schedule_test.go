@@ -75,6 +75,7 @@ func (w *world) awaitStarts(n int) object {
 // starts while protection is stopped; and after a downtime one backup makes up for
 // the time that was missed.
 func TestDayWithASchedule(t *testing.T) {
+	t.Parallel()
 	leap := &leaping{}
 	w := newWorldWith(t, service.Options{Clock: leap, Schedule: workflow.Schedule{Look: 100 * time.Millisecond}})
 	w.furnish()

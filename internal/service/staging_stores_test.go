@@ -26,6 +26,7 @@ func (w *world) stageAt(name string, at location.Location) (account string) {
 // A staging account may lie in Azure Blob or S3: the cluster, which is told no key of
 // it, reads there through the gate, and nothing stays but what is to be kept.
 func TestStagedRestoreOnRealStores(t *testing.T) {
+	t.Parallel()
 	azure, s3Server := azurite.Start(t), s3.Start(t)
 	bucket, err := s3Server.Bucket("staging")
 	if err != nil {

@@ -58,6 +58,7 @@ func (w *world) allowStaging(point string) {
 // storage account" are taken: the data is hydrated there, the extension restores from
 // there through the gate, and nothing stays unless it is to be kept.
 func TestFAQRestoreFromVaultTierThroughStaging(t *testing.T) {
+	t.Parallel()
 	w, cluster := protectedWorld(t)
 	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
 	w.policy += "-vaulted"
@@ -112,6 +113,7 @@ func (w *world) loseVaultBefore(cluster *fakeCluster) {
 
 // A service that is restarted while it hydrates, or after, ends what it began.
 func TestStagedRestoreOverRestarts(t *testing.T) {
+	t.Parallel()
 	w, cluster := protectedWorld(t)
 	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
 	w.policy += "-vaulted"

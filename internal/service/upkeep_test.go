@@ -65,6 +65,7 @@ func (w *world) failedJob(code, path string, body any) object {
 // What is in a vault is verified over the public API, by a job that names what is
 // damaged, and collected, after a look at what would go.
 func TestVaultUpkeep(t *testing.T) {
+	t.Parallel()
 	w, point := upkeepWorld(t)
 	job := w.jobOf(w.must(http.MethodPost, w.vault+"/verify", object{"data": "all"}))
 	details := job["extendedInfo"].(object)["additionalDetails"].(object)
@@ -100,6 +101,7 @@ func TestVaultUpkeep(t *testing.T) {
 
 // Nothing of a deleted instance stays, neither in the vault nor in the container.
 func TestDeletedInstanceLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w, _ := upkeepWorld(t)
 	box := filepath.Join(w.dir, "storage", "operational", "prod")
 	if len(files(t, box)) == 0 {

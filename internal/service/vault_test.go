@@ -15,6 +15,7 @@ import (
 // A backup goes into the vault through the gate, is restored from there when the
 // operational container is gone, and leaves nothing when its instance is deleted.
 func TestVaultLoop(t *testing.T) {
+	t.Parallel()
 	w, cluster := protectedWorld(t)
 	w.deleteAtOnce()
 	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})

@@ -54,6 +54,7 @@ func moment(text string) time.Time {
 // and after each what there is, in which tier and under which tag, is what the
 // pure forecast says.
 func TestWeeksWithAPolicy(t *testing.T) {
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		liveThrough(t, "", 1)
