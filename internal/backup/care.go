@@ -15,6 +15,9 @@ type Care struct {
 	// Containers are the storage containers that the instance's operational
 	// repository lies in, or lay in once.
 	Containers []string `json:"containers,omitempty"`
+	// LeftRegions are those that the instance was replicated into before its location
+	// was paired with another one, and which still hold that.
+	LeftRegions []string `json:"leftRegions,omitempty"`
 	// Condition is that of the repository in the vault. Its due times are those of
 	// the replica too.
 	Condition
@@ -54,6 +57,24 @@ func (c *Care) Remember(containerID string) bool {
 	}
 	c.Containers = append(c.Containers, containerID)
 	return true
+}
+
+// Leave notes a region that the instance is not replicated into any more, and reports
+// whether it was not known. What was known of the replica there is of no more use.
+func (c *Care) Leave(region string) bool {
+	if slices.Contains(c.LeftRegions, region) {
+		return false
+	}
+	c.LeftRegions, c.Replica = append(c.LeftRegions, region), Condition{}
+	return true
+}
+
+// Settle notes that a region is replicated into, or that nothing is left there, and
+// reports whether it had been left.
+func (c *Care) Settle(region string) bool {
+	before := len(c.LeftRegions)
+	c.LeftRegions = slices.DeleteFunc(c.LeftRegions, func(left string) bool { return left == region })
+	return len(c.LeftRegions) < before
 }
 
 // DueAt returns the last moment, not after now, at which something that is done

@@ -97,3 +97,14 @@ func TestSumCareTellsWhoWaitsLongest(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A region that was left is known once, and forgotten when nothing is left there.
+func TestCareKnowsLeftRegions(t *testing.T) {
+	c := Care{Replica: Condition{Findings: 3, Damaged: []string{"p"}}}
+	if !c.Leave("west") || c.Leave("west") || !c.Leave("north") || c.Replica.Findings != 0 || len(c.LeftRegions) != 2 {
+		t.Errorf("%+v", c)
+	}
+	if !c.Settle("west") || c.Settle("west") || len(c.LeftRegions) != 1 || c.LeftRegions[0] != "north" {
+		t.Errorf("%+v", c)
+	}
+}

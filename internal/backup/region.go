@@ -112,6 +112,11 @@ type Replica struct {
 	Damage  *Damage   `json:"damage,omitempty"`  // set when it is known not to be whole
 }
 
+// Move lets the replica be made anew in another region, where it is due from now.
+func (r *Replica) Move(region string, now time.Time) {
+	r.Region, r.Due, r.Done, r.Bytes, r.Problem, r.Damage = region, now.UTC(), time.Time{}, 0, nil, nil
+}
+
 // Replication is how far the recovery points of an instance are replicated.
 type Replication struct {
 	Region string

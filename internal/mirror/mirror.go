@@ -131,7 +131,7 @@ func (m *Mirror) refresh(ctx context.Context, region string) error {
 		return err
 	}
 	for prefix := range there {
-		if err := m.repository(ctx, store, prefix, known[prefix]); err != nil {
+		if err := m.repository(ctx, region, prefix, known[prefix]); err != nil {
 			failed = append(failed, fmt.Errorf("replica %s: %w", prefix, err))
 		}
 	}
@@ -188,7 +188,8 @@ func (m *Mirror) known(ctx context.Context, region string) (map[string]*one, err
 
 // repository brings what is known of one repository up to date; k is nil when
 // nothing is.
-func (m *Mirror) repository(ctx context.Context, store objstore.Store, prefix string, k *one) error {
+func (m *Mirror) repository(ctx context.Context, region, prefix string, k *one) error {
+	store := m.Replicas[region]
 	if k == nil {
 		k = &one{}
 	}
@@ -207,7 +208,7 @@ func (m *Mirror) repository(ctx context.Context, store objstore.Store, prefix st
 			fresh = append(fresh, id.String())
 		}
 	}
-	return errors.Join(m.forget(ctx, k, left), m.enter(ctx, store, prefix, k, fresh))
+	return errors.Join(m.forget(ctx, k, left), m.enter(ctx, region, prefix, k, fresh))
 }
 
 // forget removes the recovery points that are not among those left; with a nil
@@ -265,11 +266,11 @@ func absent(err error) error {
 const batch = 100
 
 // enter reads manifests that are new and enters what they tell.
-func (m *Mirror) enter(ctx context.Context, store objstore.Store, prefix string, k *one, fresh []string) error {
+func (m *Mirror) enter(ctx context.Context, region, prefix string, k *one, fresh []string) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	opened, err := rescue.Open(ctx, store, rescue.Place{Prefix: prefix}, rescue.Wrapped(m.Keys))
+	opened, err := rescue.Open(ctx, m.Replicas[region], rescue.Place{Prefix: prefix}, rescue.Wrapped(m.Keys))
 	if err != nil {
 		return err
 	}
@@ -288,6 +289,9 @@ func (m *Mirror) enter(ctx context.Context, store objstore.Store, prefix string,
 		}
 		fresh = fresh[n:]
 		plan := rebuild.Make(points, time.Time{}) // no grace: the first region decides about deletion
+		if slices.ContainsFunc(plan.Vaults, func(v backup.Vault) bool { return !backup.SameRegion(m.Regions.PairOf(v.Location), region) }) {
+			return errors.Join(failed...) // the vault is replicated into another region now: that one has it
+		}
 		failed = append(failed, m.write(ctx, plan, k))
 	}
 	return errors.Join(failed...)

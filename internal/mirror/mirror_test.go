@@ -353,3 +353,32 @@ func TestRefreshTellsWhyItCannotRead(t *testing.T) {
 		t.Errorf("%v, %s", err, told())
 	}
 }
+
+// What a vault has left in a region before its location was paired with another one is
+// nothing that can be restored there: the new region has it, as it arrives.
+func TestOnlyThePairedRegionIsShown(t *testing.T) {
+	r := newRegion(t)
+	r.commit(one, "shop", begin)
+	r.commit(two, "shop", begin.Add(time.Hour))
+	north := newReplicaOf(t, r)
+	refresh := func(points int, regions ...string) {
+		t.Helper()
+		for _, region := range regions {
+			if err := r.Refresh(t.Context(), region); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, got, _ := r.seen(); got != points {
+			t.Errorf("after %q: %d points, want %d", regions, got, points)
+		}
+	}
+	refresh(2, "west")
+	r.Regions = backup.Regions{{Name: "east", Paired: "north"}, {Name: "north", Replicas: true}, {Name: "south", Paired: "west"}, {Name: "west", Replicas: true}}
+	r.Replicas = map[string]objstore.Store{"west": r.store, "north": north.store}
+	refresh(0, "north")
+	refresh(0, "west", "north", "west")
+	if _, err := repo.Replicate(t.Context(), r.repository, r.open(north.store), one, repo.ReplicateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	refresh(1, "north", "west", "north", "west")
+}

@@ -96,7 +96,14 @@ func (t *turn) forgetReplicas(instanceID string, at *backup.VaultedPoint) error 
 	if err != nil {
 		return err
 	}
+	care, err := inventory.CareOf(t.tx, instanceID)
+	if err != nil {
+		return err
+	}
 	regions := map[string]bool{}
+	for _, left := range care.LeftRegions {
+		regions[left] = true
+	}
 	for i := range all {
 		regions[all[i].Region] = true
 		if err := inventory.Replicas.Delete(t.tx, all[i].ID); err != nil {

@@ -20,7 +20,7 @@ func (t *turn) markDamage(instanceID, region string, v *verified) ([]string, err
 	for _, point := range v.damaged {
 		damaged[point] = true
 	}
-	mark := t.markReplicas
+	mark := func(instanceID string, judge judgement) error { return t.markReplicas(instanceID, region, judge) }
 	if region == "" {
 		mark = t.markPoints
 	} else if !v.dry {
@@ -74,7 +74,10 @@ func (t *turn) missReplicas(instanceID string, v *verified) error {
 	return t.enqueueReplicate(instanceID)
 }
 
-func (t *turn) markPoints(instanceID string, judge func(string, *backup.Damage) *backup.Damage) error {
+// judgement says how damaged a recovery point is, which was so before.
+type judgement func(point string, old *backup.Damage) *backup.Damage
+
+func (t *turn) markPoints(instanceID string, judge judgement) error {
 	points, err := inventory.RecoveryPoints.Below(t.tx, instanceID)
 	if err != nil {
 		return err
@@ -95,12 +98,15 @@ func (t *turn) markPoints(instanceID string, judge func(string, *backup.Damage) 
 	return nil
 }
 
-func (t *turn) markReplicas(instanceID string, judge func(string, *backup.Damage) *backup.Damage) error {
+func (t *turn) markReplicas(instanceID, region string, judge judgement) error {
 	replicas, err := inventory.Replicas.Below(t.tx, instanceID)
 	if err != nil {
 		return err
 	}
 	for i := range replicas {
+		if !backup.SameRegion(replicas[i].Region, region) { // they have moved meanwhile
+			continue
+		}
 		old := replicas[i].Damage
 		if replicas[i].Damage = judge(replicas[i].Name(), old); replicas[i].Damage.Same(old) {
 			continue

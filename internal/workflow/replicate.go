@@ -46,6 +46,7 @@ type replication struct {
 	at      *backup.VaultedPoint // in the store of the region
 	pending []backup.Replica     // the oldest first
 	expired []backup.Replica     // whose recovery points are gone, and their time is over
+	left    []string             // regions that hold what was replicated there before
 }
 
 // enqueueReplicate asks for an instance to be replicated, if its vault is.
@@ -89,7 +90,7 @@ func (w *Workflow) replicate(ctx context.Context, work backup.Work) (jobs.Result
 		todo, err = t.replication(w.Regions)
 		return jobs.Done(), err
 	})
-	if err != nil || len(todo.pending)+len(todo.expired) == 0 {
+	if err != nil || len(todo.pending)+len(todo.expired)+len(todo.left) == 0 {
 		return jobs.Done(), err
 	}
 	release, ok := w.claim(ctx, &w.replicating, replica(work.Subject), replicateSlots)
@@ -97,7 +98,10 @@ func (w *Workflow) replicate(ctx context.Context, work backup.Work) (jobs.Result
 		return jobs.Again(replicateBusy), nil
 	}
 	defer release()
-	failed := w.carryOver(ctx, todo)
+	var failed error
+	if len(todo.pending)+len(todo.expired) > 0 {
+		failed = w.carryOver(ctx, todo)
+	}
 	if ctx.Err() != nil {
 		return jobs.Result{}, ctx.Err()
 	}
@@ -105,7 +109,7 @@ func (w *Workflow) replicate(ctx context.Context, work backup.Work) (jobs.Result
 		w.Log.Warn("replication is tried again", "instance", work.Subject, "region", todo.at.Region, "error", failed)
 		return jobs.Again(replicatePause), nil
 	}
-	return jobs.Done(), nil
+	return w.leaveRegions(ctx, todo)
 }
 
 // replication compares, enters what has become due, and returns what is to be done.
@@ -128,6 +132,9 @@ func (t *turn) replication(regions backup.Regions) (todo replication, err error)
 	todo.at.Region = region
 	replicas, err := t.dueReplicas(instance.ID, todo.at)
 	if err != nil {
+		return todo, err
+	}
+	if todo.left, err = t.move(instance.ID, region, replicas); err != nil {
 		return todo, err
 	}
 	for key, r := range replicas {
@@ -231,7 +238,7 @@ func (w *Workflow) copyPending(ctx context.Context, to *repo.Repository, todo re
 			failed = append(failed, err, w.noteReplicas(ctx, todo.pending[i:i+1], err))
 			continue
 		}
-		failed = append(failed, w.changeReplica(ctx, r.ID, func(r *backup.Replica) {
+		failed = append(failed, w.changeReplica(ctx, r, func(r *backup.Replica) {
 			r.Done, r.Bytes, r.Problem, r.Damage = w.Clock.Now(), stats.BytesStored, nil, nil
 		}))
 	}
@@ -242,21 +249,21 @@ func (w *Workflow) copyPending(ctx context.Context, to *repo.Repository, todo re
 func (w *Workflow) noteReplicas(ctx context.Context, replicas []backup.Replica, why error) error {
 	var failed []error
 	for _, r := range replicas {
-		failed = append(failed, w.changeReplica(ctx, r.ID, func(r *backup.Replica) {
+		failed = append(failed, w.changeReplica(ctx, r, func(r *backup.Replica) {
 			r.Problem = backup.NewProblem(reasonOf(why), r.ID, "recovery point %s could not be replicated into %s: %v", r.Name(), r.Region, why)
 		}))
 	}
 	return errors.Join(failed...)
 }
 
-// changeReplica writes a replica that is still wanted.
-func (w *Workflow) changeReplica(ctx context.Context, id string, change func(*backup.Replica)) error {
+// changeReplica writes a replica that is still wanted where it was.
+func (w *Workflow) changeReplica(ctx context.Context, was backup.Replica, change func(*backup.Replica)) error {
 	if ctx.Err() != nil {
 		return nil // the next step sees for itself
 	}
 	return w.Store.Update(ctx, func(tx catalog.Tx) error {
-		r, err := inventory.Replicas.Get(tx, id)
-		if err != nil {
+		r, err := inventory.Replicas.Get(tx, was.ID)
+		if err != nil || r.Region != was.Region {
 			return gone(err)
 		}
 		change(r)

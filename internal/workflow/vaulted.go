@@ -187,32 +187,37 @@ func (w *Workflow) entered(ctx context.Context, work backup.Work) (known bool, e
 const (
 	purgeBatch = 500         // objects in one step
 	purgeAgain = time.Minute // until a look that finds nothing: what was on its way has arrived
+	// purgeElsewhere is the pause while a region has no store here: it may never have
+	// one again.
+	purgeElsewhere = 24 * time.Hour
 )
 
 // purge deletes everything of a repository whose instance is gone: first the
 // wrapped key, without which the rest cannot be read.
 func (w *Workflow) purge(ctx context.Context, work backup.Work) (jobs.Result, error) {
-	bucket, prefix := w.Vaults, work.Subject
-	if at := work.Vaulted; at != nil { // in the paired region
-		release, ok := w.claim(ctx, &w.replicating, replica(at.InstanceID), math.MaxInt)
-		if !ok {
-			return jobs.Again(purgeAgain), nil
-		}
-		defer release()
-		var err error
-		if bucket, err = w.storeAt(at); err != nil {
-			return jobs.Result{}, err
-		}
-		prefix = at.Prefix
-	}
-	result, err := w.purgeIn(ctx, objstore.Sub(bucket, prefix))
+	result, err := w.purgeAt(ctx, work)
 	if err != nil {
 		return result, fmt.Errorf("purge %s: %w", work.Subject, err)
 	}
-	if result == jobs.Done() && work.Vaulted != nil {
-		err = bucket.Delete(ctx, markOf(prefix))
+	return result, nil
+}
+
+func (w *Workflow) purgeAt(ctx context.Context, work backup.Work) (jobs.Result, error) {
+	at := work.Vaulted
+	if at == nil {
+		return w.purgeIn(ctx, objstore.Sub(w.Vaults, work.Subject))
 	}
-	return result, err
+	bucket, known := w.Replicas[at.Region]
+	if !known {
+		w.Log.Warn("what was replicated is not removed: this service has no store of replicas in its region", "instance", at.InstanceID, "region", at.Region, "prefix", at.Prefix)
+		return jobs.Again(purgeElsewhere), nil
+	}
+	release, ok := w.claim(ctx, &w.replicating, replica(at.InstanceID), math.MaxInt)
+	if !ok {
+		return jobs.Again(purgeAgain), nil
+	}
+	defer release()
+	return w.emptyReplica(ctx, bucket, at.Prefix)
 }
 
 func (w *Workflow) purgeIn(ctx context.Context, store objstore.Store) (jobs.Result, error) {
