@@ -12,6 +12,7 @@ import (
 // was replicated before is replicated into the new region and listed there, and nothing
 // is taken out of the store that the file has no more.
 func TestThePairedRegionIsChanged(t *testing.T) {
+	t.Parallel()
 	w, _, regions, west := replicatedWorld(t)
 	point := w.vaulted()
 	w.awaitReplica(point)
