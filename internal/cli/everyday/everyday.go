@@ -3,8 +3,6 @@
 package everyday
 
 import (
-	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -12,7 +10,6 @@ import (
 
 	"holdfast.dev/holdfast/internal/cli/console"
 	"holdfast.dev/holdfast/internal/cli/instance"
-	"holdfast.dev/holdfast/internal/cli/vault"
 )
 
 // Commands returns the everyday verbs.
@@ -20,52 +17,12 @@ func Commands(c *console.Console) []*cobra.Command {
 	return []*cobra.Command{login(c), contexts(c), backup(c), restore(c), status(c), rest(c)}
 }
 
-// find turns what a person typed, a name or a friendly name, into the name of
-// the one instance it means.
-func find(ctx context.Context, c *console.Console, typed string) (string, error) {
-	v, err := c.VaultPath()
-	if err != nil {
-		return "", err
-	}
-	items, err := c.List(ctx, v+"/backupInstances", vault.Version)
-	if err != nil {
-		return "", err
-	}
-	var names, matches []string
-	for _, raw := range items {
-		var i struct {
-			Name       string `json:"name"`
-			Properties struct {
-				FriendlyName string `json:"friendlyName"`
-			} `json:"properties"`
-		}
-		if err := json.Unmarshal(raw, &i); err != nil {
-			return "", err
-		}
-		friendly := i.Properties.FriendlyName[strings.LastIndexAny(i.Properties.FriendlyName, `\/`)+1:]
-		names = append(names, friendly)
-		if strings.EqualFold(i.Name, typed) {
-			return i.Name, nil
-		}
-		if strings.EqualFold(friendly, typed) || strings.EqualFold(i.Properties.FriendlyName, typed) {
-			matches = append(matches, i.Name)
-		}
-	}
-	switch len(matches) {
-	case 1:
-		return matches[0], nil
-	case 0:
-		return "", console.Usage("no backup instance is called %q; there are: %s", typed, strings.Join(names, ", "))
-	}
-	return "", console.Usage("%q means several backup instances: %s", typed, strings.Join(matches, ", "))
-}
-
 func backup(c *console.Console) *cobra.Command {
 	var rule, tag string
 	cmd := &cobra.Command{Use: "backup NAME", Short: "Back up an instance now and watch it", Args: cobra.ExactArgs(1),
 		Example: "  holdfast backup shop\n  holdfast backup shop --retention-tag Vault",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := find(cmd.Context(), c, args[0])
+			name, err := instance.Find(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
 			}
@@ -93,7 +50,7 @@ func restore(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{Use: "restore NAME", Short: "Restore an instance, by default its newest recovery point, and watch it", Args: cobra.ExactArgs(1),
 		Example: "  holdfast restore shop\n  holdfast restore shop --to shop=shop-copy\n  holdfast restore shop --point 4f1c… --namespaces shop\n  holdfast restore shop --from vault --cluster second",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := find(cmd.Context(), c, args[0])
+			name, err := instance.Find(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -21,9 +22,9 @@ func verifyVault(c *console.Console) *cobra.Command {
 			"Recovery points that cannot be restored completely are named with the volume and the reason, and make the command fail.",
 		Example: "  holdfast vault verify --vault-name main\n  holdfast vault verify --vault-name main --instance shop --data all",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return upkeep(cmd.Context(), c, "verify", map[string]any{"backupInstanceName": name, "data": data})
+			return upkeep(cmd.Context(), c, "verify", name, map[string]any{"data": data})
 		}}
-	cmd.Flags().StringVar(&name, "instance", "", "name of a backup instance (default: all of the vault)")
+	cmd.Flags().StringVar(&name, "instance", "", "name or friendly name of a backup instance (default: all of the vault)")
 	cmd.Flags().StringVar(&data, "data", "sample", "how much of the data is read beside the structure: none, sample or all")
 	return cmd
 }
@@ -34,9 +35,9 @@ func collectVault(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{Use: "collect", Short: "Delete what no recovery point in a vault needs, and watch it", Args: cobra.NoArgs,
 		Example: "  holdfast vault collect --vault-name main --dry-run",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return upkeep(cmd.Context(), c, "collect", map[string]any{"backupInstanceName": name, "dryRun": dry})
+			return upkeep(cmd.Context(), c, "collect", name, map[string]any{"dryRun": dry})
 		}}
-	cmd.Flags().StringVar(&name, "instance", "", "name of a backup instance (default: all of the vault)")
+	cmd.Flags().StringVar(&name, "instance", "", "name or friendly name of a backup instance (default: all of the vault)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what would be deleted, and why")
 	return cmd
 }
@@ -50,18 +51,27 @@ func repairVault(c *console.Console) *cobra.Command {
 			"Recovery points that cannot be restored completely afterwards are named with the volume and the reason, and marked.",
 		Example: "  holdfast vault repair --vault-name main --instance shop --dry-run",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return upkeep(cmd.Context(), c, "repair", map[string]any{"backupInstanceName": name, "dryRun": dry})
+			return upkeep(cmd.Context(), c, "repair", name, map[string]any{"dryRun": dry})
 		}}
-	cmd.Flags().StringVar(&name, "instance", "", "name of a backup instance (default: all of the vault)")
+	cmd.Flags().StringVar(&name, "instance", "", "name or friendly name of a backup instance (default: all of the vault)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what is lost, what can be brought back, and what would be rewritten")
 	return cmd
 }
 
-// upkeep starts a job over a vault.
-func upkeep(ctx context.Context, c *console.Console, action string, body map[string]any) error {
+// upkeep starts a job over a vault, or over what it has of one instance. One that was
+// deleted and is kept has no other name than its own.
+func upkeep(ctx context.Context, c *console.Console, action, typed string, body map[string]any) error {
 	v, err := c.VaultPath()
 	if err != nil {
 		return err
+	}
+	body["backupInstanceName"] = typed
+	if typed != "" {
+		name, _, err := lookUp(ctx, c, typed)
+		if err != nil {
+			return err
+		}
+		body["backupInstanceName"] = cmp.Or(name, typed)
 	}
 	return start(ctx, c, v+"/"+action, body, !c.NoWait)
 }
