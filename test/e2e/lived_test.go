@@ -64,8 +64,7 @@ func (p *player) leap(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// idle waits until no backup runs. Verifications by the timer wait for hours of
-// their own.
+// idle waits until no backup runs.
 func (p *player) idle() error {
 	return stand.Eventually(p.ctx, "no backup runs", patience, func() (bool, error) {
 		out, err := p.Holdfast(p.ctx, "job", "list", "--operation", "ScheduledBackup", "--status", "InProgress", "-o", "tsv", "--query", "[].name")
