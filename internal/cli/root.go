@@ -34,7 +34,12 @@ func Run(ctx context.Context, c *console.Console, version string, args []string)
 		args = console.SpreadLists(args, listFlags)
 	}
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := misspelt(root, args)
+	if err == nil {
+		var cmd *cobra.Command
+		cmd, err = root.ExecuteContextC(ctx)
+		err = given(cmd, err)
+	}
 	if err != nil {
 		fmt.Fprintln(c.Err, console.Explain(err))
 	}
