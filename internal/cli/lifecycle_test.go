@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,9 +32,47 @@ func TestLifecycleCommands(t *testing.T) {
 		f := newFixture(t)
 		f.answers[request] = `{"value":[]}`
 		f.must(strings.Fields(line)...)
-		if len(f.requests) != 1 || !strings.HasPrefix(f.requests[0], request+" ") {
+		last := len(f.requests) - 1
+		if !strings.HasPrefix(f.requests[last], request+" ") || slices.ContainsFunc(f.requests[:last], changes) {
 			t.Errorf("%s sent %v", line, f.requests)
 		}
+	}
+}
+
+// changes says whether a request may change something.
+func changes(request string) bool { return !strings.HasPrefix(request, "GET ") }
+
+// TestFriendlyNames: the name that people gave is good wherever the name is that the
+// service made of it; one that several have is not.
+func TestFriendlyNames(t *testing.T) {
+	job := `{"name":"j","properties":{"operation":"Backup","status":"Completed"}}`
+	for line, last := range map[string]string{
+		"backup-instance show -n shop":                                     "GET " + vaultPath + "/backupInstances/i",
+		"backup-instance stop-protection -n SHOP":                          "POST " + vaultPath + "/backupInstances/i/stopProtection",
+		"backup-instance delete -n prod/shop --yes":                        "DELETE " + vaultPath + "/backupInstances/i",
+		"recovery-point list --backup-instance-name shop":                  "GET " + vaultPath + "/backupInstances/i/recoveryPoints",
+		"recovery-point list -n i":                                         "GET " + vaultPath + "/backupInstances/i/recoveryPoints",
+		"backup-instance deleted-backup-instance undelete -n shop":         "POST " + vaultPath + "/deletedBackupInstances/i/undelete",
+		"backup-instance adhoc-backup -n shop --rule-name r --watch":       "GET " + vaultPath + "/backupJobs/j",
+		"backup-instance adhoc-backup -n i --rule-name r --watch -o table": "GET " + vaultPath + "/backupJobs/j",
+	} {
+		f := newFixture(t)
+		for _, collection := range []string{"/backupInstances", "/deletedBackupInstances"} {
+			f.answers["GET "+vaultPath+collection] = `{"value":[{"name":"i","properties":{"friendlyName":"prod/shop"}},{"name":"k","properties":{"friendlyName":"prod/other"}}]}`
+			f.answers["GET "+vaultPath+collection+"/i"] = protectedInstance
+		}
+		f.answers["POST "+vaultPath+"/backupInstances/i/backup"] = `{"jobId":"` + vaultPath + `/backupJobs/j"}`
+		f.answers[last] = job
+		f.must(strings.Fields(line)...)
+		if got := f.requests[len(f.requests)-1]; !strings.HasPrefix(got, last+" ") {
+			t.Errorf("%s sent %v", line, f.requests)
+		}
+	}
+	f := newFixture(t)
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"name":"i","properties":{"friendlyName":"a/shop"}},{"name":"k","properties":{"friendlyName":"b/shop"}}]}`
+	code, _, errs := f.run("backup-instance", "delete", "-n", "shop", "--yes")
+	if code != console.ExitUsage || !strings.Contains(errs, "several backup instances: i, k") || slices.ContainsFunc(f.requests, changes) {
+		t.Errorf("exit %d %s, sent %v", code, errs, f.requests)
 	}
 }
 

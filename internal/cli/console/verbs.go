@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -12,6 +13,8 @@ type Kind struct {
 	Version string // api-version
 	// Path is the ARM id of the one named, or of the collection for "".
 	Path func(name string) (string, error)
+	// Resolve turns what a person typed into a name; nil takes it as it is.
+	Resolve func(ctx context.Context, typed string) (string, error)
 	// Render prepares a resource for printing; nil prints it as it came.
 	Render  func(json.RawMessage) any
 	Columns []Column // of tables
@@ -35,7 +38,7 @@ func NameFlag(cmd *cobra.Command, name *string, what string) *cobra.Command {
 func (k Kind) Show(c *Console) *cobra.Command {
 	var name string
 	return NameFlag(&cobra.Command{Use: "show", Short: "Show one", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := k.Path(name)
+		p, err := k.named(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
@@ -70,7 +73,7 @@ func (k Kind) List(c *Console) *cobra.Command {
 func (k Kind) Delete(c *Console, short string) *cobra.Command {
 	var name string
 	cmd := NameFlag(&cobra.Command{Use: "delete", Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p, err := k.Path(name)
+		p, err := k.named(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
@@ -79,6 +82,18 @@ func (k Kind) Delete(c *Console, short string) *cobra.Command {
 	}}, &name, "name")
 	Confirm(c, cmd)
 	return cmd
+}
+
+// named is the ARM id of the one that a person means.
+func (k Kind) named(ctx context.Context, typed string) (string, error) {
+	if k.Resolve == nil {
+		return k.Path(typed)
+	}
+	name, err := k.Resolve(ctx, typed)
+	if err != nil {
+		return "", err
+	}
+	return k.Path(name)
 }
 
 func (k Kind) render(raw json.RawMessage) any {

@@ -15,7 +15,7 @@ import (
 func adhocBackup(c *console.Console) *cobra.Command {
 	var name, rule, tag string
 	var watch bool
-	cmd := named(&cobra.Command{Use: "adhoc-backup", Short: "Back up now", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := named(c, &cobra.Command{Use: "adhoc-backup", Short: "Back up now", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return Backup(cmd.Context(), c, name, rule, tag, watch)
 	}}, &name)
 	cmd.Flags().StringVar(&rule, "rule-name", "", "backup rule of the policy")

@@ -14,7 +14,7 @@ import (
 // stateChange is a command that moves the protection of an instance.
 func stateChange(c *console.Console, use, action, short string) *cobra.Command {
 	var name string
-	return named(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return named(c, &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		p, err := Path(c, name)
 		if err != nil {
 			return err
@@ -47,7 +47,7 @@ func changed(cmd *cobra.Command, c *console.Console, name string, change func(in
 
 func updatePolicy(c *console.Console) *cobra.Command {
 	var name, policy string
-	cmd := named(&cobra.Command{Use: "update-policy", Short: "Put a backup instance under another policy; what is backed up already keeps its retention", Args: cobra.NoArgs,
+	cmd := named(c, &cobra.Command{Use: "update-policy", Short: "Put a backup instance under another policy; what is backed up already keeps its retention", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, props, err := changed(cmd, c, name, func(info map[string]any) error {
 				info["policyId"] = policy
@@ -104,7 +104,7 @@ func validateForUpdate(c *console.Console) *cobra.Command {
 func reconfiguring(c *console.Console, cmd *cobra.Command, method, suffix, property string, columns ...console.Column) *cobra.Command {
 	var name string
 	cmd.Args = cobra.NoArgs
-	cmd = named(cmd, &name)
+	cmd = named(c, cmd, &name)
 	change := configured(c, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		path, props, err := changed(cmd, c, name, change)

@@ -18,11 +18,11 @@ var deletedColumns = []console.Column{{Title: "name", Path: "name"}, {Title: "fr
 func deletedInstances(c *console.Console) *cobra.Command {
 	path := func(name string) (string, error) {
 		v, err := c.VaultPath()
-		return console.Below(v, err, "deletedBackupInstances", name)
+		return console.Below(v, err, deleted, name)
 	}
-	k := console.Kind{Version: vault.Version, Columns: deletedColumns, Path: path}
+	k := console.Kind{Version: vault.Version, Columns: deletedColumns, Path: path, Resolve: resolve(c, deleted)}
 	var name string
-	undelete := named(&cobra.Command{Use: "undelete", Short: "Bring a deleted backup instance back; its protection is stopped", Args: cobra.NoArgs,
+	undelete := byFriendlyName(c, deleted, console.NameFlag(&cobra.Command{Use: "undelete", Short: "Bring a deleted backup instance back; its protection is stopped", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := path(name)
 			if err != nil {
@@ -30,6 +30,6 @@ func deletedInstances(c *console.Console) *cobra.Command {
 			}
 			_, err = c.Call(cmd.Context(), http.MethodPost, p+"/undelete", vault.Version, nil)
 			return err
-		}}, &name)
+		}}, &name, instanceFlag))
 	return console.Noun("deleted-backup-instance", "Deleted backup instances whose data in the vault is still kept", k.List(c), k.Show(c), undelete)
 }

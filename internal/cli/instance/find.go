@@ -1,10 +1,14 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
 
+	"github.com/spf13/cobra"
+
+	"holdfast.dev/holdfast/client"
 	"holdfast.dev/holdfast/internal/cli/console"
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
@@ -12,7 +16,7 @@ import (
 // Find turns what a person typed, a name or a friendly name, into the name of
 // the one instance it means.
 func Find(ctx context.Context, c *console.Console, typed string) (string, error) {
-	name, known, err := lookUp(ctx, c, typed)
+	name, known, err := lookUp(ctx, c, present, typed)
 	if err == nil && name == "" {
 		err = console.Usage("no backup instance is called %q; there are: %s", typed, strings.Join(known, ", "))
 	}
@@ -21,12 +25,12 @@ func Find(ctx context.Context, c *console.Console, typed string) (string, error)
 
 // lookUp is Find, with an empty name and the friendly names that there are when none
 // is meant.
-func lookUp(ctx context.Context, c *console.Console, typed string) (name string, known []string, err error) {
+func lookUp(ctx context.Context, c *console.Console, collection, typed string) (name string, known []string, err error) {
 	v, err := c.VaultPath()
 	if err != nil {
 		return "", nil, err
 	}
-	items, err := c.List(ctx, v+"/backupInstances", vault.Version)
+	items, err := c.List(ctx, v+"/"+collection, vault.Version)
 	if err != nil {
 		return "", nil, err
 	}
@@ -57,4 +61,42 @@ func lookUp(ctx context.Context, c *console.Console, typed string) (name string,
 		return matches[0], known, nil
 	}
 	return "", known, console.Usage("%q means several backup instances: %s", typed, strings.Join(matches, ", "))
+}
+
+// The collections of a vault that have instances.
+const (
+	present = "backupInstances"
+	deleted = "deletedBackupInstances"
+)
+
+// byFriendlyName lets --name of a command be the friendly name of an instance too.
+func byFriendlyName(c *console.Console, collection string, cmd *cobra.Command) *cobra.Command {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		name := cmd.Flags().Lookup("name").Value
+		meant, err := resolve(c, collection)(cmd.Context(), name.String())
+		if err != nil {
+			return err
+		}
+		return name.Set(meant)
+	}
+	return cmd
+}
+
+// resolve turns a friendly name into the name of an instance. A name goes first, and
+// costs no list; what is neither stays as it is, for the service to refuse.
+func resolve(c *console.Console, collection string) func(context.Context, string) (string, error) {
+	return func(ctx context.Context, typed string) (string, error) {
+		v, err := c.VaultPath()
+		if err != nil || typed == "" {
+			return typed, err
+		}
+		if _, err := c.Get(ctx, v+"/"+collection+"/"+typed, vault.Version); !client.IsNotFound(err) {
+			return typed, nil // whatever it is, the command itself tells
+		}
+		name, _, err := lookUp(ctx, c, collection, typed)
+		if client.IsNotFound(err) {
+			err = nil
+		}
+		return cmp.Or(name, typed), err
+	}
 }

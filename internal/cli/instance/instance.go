@@ -18,7 +18,7 @@ var columns = []console.Column{{Title: "name", Path: "name"}, {Title: "friendly 
 
 // Commands returns the groups backup-instance, recovery-point and job.
 func Commands(c *console.Console) []*cobra.Command {
-	k := console.Kind{Version: vault.Version, Columns: columns, Path: func(name string) (string, error) { return Path(c, name) }}
+	k := console.Kind{Version: vault.Version, Columns: columns, Resolve: resolve(c, present), Path: func(name string) (string, error) { return Path(c, name) }}
 	instances := console.Noun("backup-instance", "Backup instances: what is protected, by which policy",
 		backupConfig(c), initialize(c), validateForBackup(c), updatePermissions(c), create(c), k.Show(c), k.List(c),
 		k.Delete(c, "Stop protection and delete all recovery points"),
@@ -36,9 +36,11 @@ func Path(c *console.Console, name string) (string, error) {
 }
 
 // named registers --name/-n, which az also calls --backup-instance-name.
-func named(cmd *cobra.Command, name *string) *cobra.Command {
-	return console.NameFlag(cmd, name, "name of the backup instance (also --backup-instance-name)")
+func named(c *console.Console, cmd *cobra.Command, name *string) *cobra.Command {
+	return byFriendlyName(c, present, console.NameFlag(cmd, name, instanceFlag))
 }
+
+const instanceFlag = "name or friendly name of the backup instance (also --backup-instance-name)"
 
 // unwrap takes {"name":…, "properties":{…}} apart, as initialize prints it.
 func unwrap(doc map[string]any) (name string, props map[string]any) {

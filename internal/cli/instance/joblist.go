@@ -26,7 +26,7 @@ type jobSelection struct{ instance, operation, status, start, end, datasource st
 
 func (s *jobSelection) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&s.instance, "name", "n", "", "only of this backup instance (also --backup-instance-name)")
+	f.StringVarP(&s.instance, "name", "n", "", "only of this backup instance, by its name or friendly name (also --backup-instance-name)")
 	f.StringVar(&s.operation, "operation", "", "Backup, OnDemandBackup, ScheduledBackup or Restore")
 	f.StringVar(&s.status, "status", "", "InProgress, Cancelling, Completed, CompletedWithWarnings, Failed or Cancelled")
 	f.StringVar(&s.start, "start-time", "", "only those started from then on, RFC 3339")
@@ -75,7 +75,7 @@ func listJobs(c *console.Console, use, short string) *cobra.Command {
 	}}
 	selected.add(cmd)
 	secondaryFlag(cmd, &secondary)
-	return cmd
+	return byFriendlyName(c, present, cmd)
 }
 
 func exportJobs(c *console.Console) *cobra.Command {
@@ -94,7 +94,7 @@ func exportJobs(c *console.Console) *cobra.Command {
 	}
 	selected.add(cmd)
 	cmd.Flags().StringVarP(&file, "file", "f", "", "write to this file in place of the standard output")
-	return cmd
+	return byFriendlyName(c, present, cmd)
 }
 
 func fetchExport(cmd *cobra.Command, c *console.Console, query string, to io.Writer) error {

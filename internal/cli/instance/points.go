@@ -27,7 +27,7 @@ func recoveryPoints(c *console.Console) *cobra.Command {
 func listPoints(c *console.Console) *cobra.Command {
 	var name, start, end string
 	var secondary bool
-	cmd := named(&cobra.Command{Use: "list", Short: "List the recovery points of a backup instance", Args: cobra.NoArgs,
+	cmd := named(c, &cobra.Command{Use: "list", Short: "List the recovery points of a backup instance", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := Points
 			if secondary {
@@ -73,7 +73,7 @@ func between(start, end string) string {
 
 func showPoint(c *console.Console) *cobra.Command {
 	var name, id string
-	cmd := named(&cobra.Command{Use: "show", Short: "Show a recovery point", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := named(c, &cobra.Command{Use: "show", Short: "Show a recovery point", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		path, err := Path(c, name)
 		if err != nil {
 			return err

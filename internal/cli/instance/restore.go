@@ -170,7 +170,7 @@ func clusterOf(ctx context.Context, c *console.Console, instance string) (cluste
 }
 
 func restoreRequest(c *console.Console, cmd *cobra.Command, name, file *string) func() (string, map[string]any, error) {
-	named(cmd, name)
+	named(c, cmd, name)
 	cmd.Flags().StringVar(file, "restore-request-object", "", "JSON of the restore request, or a file")
 	_ = cmd.MarkFlagRequired("restore-request-object")
 	return func() (string, map[string]any, error) {

@@ -67,7 +67,7 @@ func upkeep(ctx context.Context, c *console.Console, action, typed string, body 
 	}
 	body["backupInstanceName"] = typed
 	if typed != "" {
-		name, _, err := lookUp(ctx, c, typed)
+		name, _, err := lookUp(ctx, c, present, typed)
 		if err != nil {
 			return err
 		}
