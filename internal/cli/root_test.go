@@ -534,3 +534,24 @@ func TestJobCancelAsksAndShowsTheEnd(t *testing.T) {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }
+
+// TestJobShowTellsWhatToDo: people see what programs read in the document.
+func TestJobShowTellsWhatToDo(t *testing.T) {
+	f := newFixture(t)
+	warning := `{"resourceName":"%s","warning":{"code":"Left","message":"left out","recommendedAction":["Look at it."]}}`
+	f.answers["GET "+vaultPath+"/backupJobs/j"] = `{"name":"j","properties":{"operation":"Backup","status":"CompletedWithWarnings","extendedInfo":{
+		"subTasks":[{"taskName":"Trigger Backup","taskStatus":"Completed"}],"additionalDetails":{"tag":"first of the day"},
+		"warningDetails":[` + fmt.Sprintf(warning, "a") + "," + fmt.Sprintf(warning, "b") + `]}}}`
+	out := f.must("job", "show", "-n", "j", "-o", "table")
+	for _, want := range []string{"Trigger Backup: Completed", "tag: first of the day", "warning: a: left out (Left)", "warning: b:"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Count(out, "what to do: Look at it.") != 1 {
+		t.Error(out)
+	}
+	if out := f.must("job", "show", "-n", "j"); !strings.HasPrefix(out, "{") || !strings.HasSuffix(out, "}\n") {
+		t.Errorf("a program cannot read\n%s", out)
+	}
+}

@@ -36,6 +36,18 @@ func TestSpreadLists(t *testing.T) {
 	}
 }
 
+// Tables are for people; other forms keep every digit.
+func TestTablesLeaveOutFractionsOfSeconds(t *testing.T) {
+	rows := []map[string]any{{"start": "2026-11-23T07:51:30.0741465Z", "took": "PT1M1.64625S", "rule": "P7D", "version": "1.2.3"}}
+	cols := []Column{{"start", "start"}, {"took", "took"}, {"rule", "rule"}, {"version", "version"}}
+	if got := printed(t, Console{Output: "table"}, rows, cols...); !strings.Contains(got, "2026-11-23T07:51:30Z   PT1M1S   P7D    1.2.3") {
+		t.Error(got)
+	}
+	if got := printed(t, Console{Output: "csv"}, rows, cols...); !strings.Contains(got, "2026-11-23T07:51:30.0741465Z,PT1M1.64625S") {
+		t.Error(got)
+	}
+}
+
 func printed(t *testing.T, c Console, value any, cols ...Column) string {
 	t.Helper()
 	var out bytes.Buffer

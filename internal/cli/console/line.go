@@ -9,7 +9,7 @@ import (
 )
 
 // Line is one line on the error stream that is written over as work goes on.
-// Where the stream is no terminal it prints each different text once.
+// Where the stream is no terminal it prints a line for each stage.
 type Line struct {
 	c    *Console
 	tty  bool
@@ -36,15 +36,16 @@ func (l *Line) Show(format string, args ...any) {
 	fmt.Fprintf(l.c.Err, "\r\x1b[K%s", text)
 }
 
-// Log replaces the text on a terminal and prints a new line elsewhere.
-func (l *Line) Log(format string, args ...any) {
+// Log replaces the text on a terminal. Elsewhere it prints a line of its own, but only
+// when the stage is another than before: a log wants no figures that change with
+// every look.
+func (l *Line) Log(stage, text string) {
 	if l.tty {
-		l.Show(format, args...)
+		l.Show("%s", text)
 		return
 	}
-	text := fmt.Sprintf(format, args...)
-	if text != l.last {
-		l.last = text
+	if stage != l.last {
+		l.last = stage
 		fmt.Fprintln(l.c.Err, text)
 	}
 }

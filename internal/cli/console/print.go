@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -198,10 +199,18 @@ func writeTable(w io.Writer, data any, columns []Column) error {
 		if err != nil {
 			return err
 		}
+		for i := range cells {
+			cells[i] = readable(cells[i])
+		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
 }
+
+// fraction is what a time or a duration has of a second: in a table it is in the way.
+var fraction = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|PT[0-9HM]*\d)\.\d+(Z|S)$`)
+
+func readable(cell string) string { return fraction.ReplaceAllString(cell, "$1$2") }
 
 // cell writes one value the way a person or a shell wants it.
 func cell(v any) string {

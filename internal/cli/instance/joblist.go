@@ -27,11 +27,23 @@ type jobSelection struct{ instance, operation, status, start, end, datasource st
 func (s *jobSelection) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&s.instance, "name", "n", "", "only of this backup instance, by its name or friendly name (also --backup-instance-name)")
-	f.StringVar(&s.operation, "operation", "", "Backup, OnDemandBackup, ScheduledBackup or Restore")
-	f.StringVar(&s.status, "status", "", "InProgress, Cancelling, Completed, CompletedWithWarnings, Failed or Cancelled")
+	f.StringVar(&s.operation, "operation", "", console.Choices(jobOperations))
+	f.StringVar(&s.status, "status", "", console.Choices(jobStates))
 	f.StringVar(&s.start, "start-time", "", "only those started from then on, RFC 3339")
 	f.StringVar(&s.end, "end-time", "", "only those started until then, RFC 3339")
 	f.StringVar(&s.datasource, "datasource-type", "", "AzureKubernetesService")
+}
+
+// What jobs do, in the words of the API and of the resource graph, and how they stand.
+var (
+	jobOperations = []string{"Backup", "OnDemandBackup", "ScheduledBackup", "Restore", "CrossRegionRestore", "Verify", "Collect", "Repair"}
+	jobStates     = []string{"InProgress", "Cancelling", "Completed", "CompletedWithWarnings", "Failed", "Cancelled"}
+)
+
+// check refuses words that no job has: the empty list that they select would say
+// that all is well.
+func (s *jobSelection) check() error {
+	return errors.Join(console.Choose("--operation", s.operation, jobOperations), console.Choose("--status", s.status, jobStates))
 }
 
 // query is the query of a request for the jobs selected.
@@ -55,6 +67,9 @@ func listJobs(c *console.Console, use, short string) *cobra.Command {
 	var selected jobSelection
 	var secondary bool
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		if err := selected.check(); err != nil {
+			return err
+		}
 		v, err := c.VaultPath()
 		if err != nil {
 			return err
@@ -83,6 +98,9 @@ func exportJobs(c *console.Console) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{Use: "export", Short: "Write the jobs of a vault as comma-separated values, with errors and what to do about them", Args: cobra.NoArgs}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := selected.check(); err != nil {
+			return err
+		}
 		if file == "" {
 			return fetchExport(cmd, c, selected.query(), c.Out)
 		}

@@ -34,7 +34,10 @@ func showJob(c *console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.Print(out, jobColumns...)
+		if err := c.Print(out, jobColumns...); err != nil || !c.ForPeople() {
+			return err
+		}
+		return describe(c.Out, out)
 	}}
 	cmd.Flags().BoolVar(&watch, "watch", false, "show progress until the job ends")
 	return withJobID(cmd, &id)
@@ -126,7 +129,7 @@ func Watch(ctx context.Context, c *console.Console, path string) error {
 			line.Done()
 			return finished(c, raw, &j)
 		}
-		line.Log("%s", rate.text(&j))
+		line.Log(j.stage(), rate.text(&j))
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-ctx.Done():
@@ -193,7 +196,7 @@ func (m *meter) text(j *job) string {
 	}
 	m.polls++
 	m.last = done
-	text := fmt.Sprintf("%s %s", j.Properties.Operation, orDefault(d["phase"], "waiting"))
+	text := fmt.Sprintf("%s: %s", j.Properties.Operation, j.phase())
 	if total > 0 {
 		text += fmt.Sprintf(" %s %d/%d items", console.Bar(float64(items)/float64(total), 24), items, total)
 	} else if items > 0 {
@@ -209,6 +212,24 @@ func (m *meter) text(j *job) string {
 		}
 	}
 	return text
+}
+
+// phase is what a job is at.
+func (j *job) phase() string {
+	return orDefault(j.Properties.ExtendedInfo.AdditionalDetails["phase"], "Waiting")
+}
+
+// stage changes with the phase of a job, and with each tenth of what it has to do.
+func (j *job) stage() string {
+	d := j.Properties.ExtendedInfo.AdditionalDetails
+	return fmt.Sprint(j.phase(), tenths(d["itemsDone"], d["itemsTotal"]), tenths(d["bytesDone"], d["bytesTotal"]))
+}
+
+func tenths(done, total string) int64 {
+	if number(total) <= 0 {
+		return 0
+	}
+	return number(done) * 10 / number(total)
 }
 
 func number(s string) int64 {

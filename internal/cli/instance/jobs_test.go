@@ -2,6 +2,7 @@ package instance
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -10,11 +11,11 @@ import (
 func TestMeter(t *testing.T) {
 	m := &meter{}
 	for _, c := range []struct{ details, want string }{
-		{`{"RetentionTag":"Default"}`, "Backup waiting"},
-		{`{"phase":"Collect","itemsDone":"12","itemsTotal":"0","bytesDone":"0"}`, "Backup Collect 12 items"},
+		{`{"RetentionTag":"Default"}`, "Backup: Waiting"},
+		{`{"phase":"Collect","itemsDone":"12","itemsTotal":"0","bytesDone":"0"}`, "Backup: Collect 12 items"},
 		{`{"phase":"Cut","itemsDone":"1","itemsTotal":"4"}`, " 1/4 items"},
 		{`{"phase":"Collect","itemsDone":"30","bytesDone":"1048576","bytesTotal":"4194304"}`, "1.0 MiB of 4.0 MiB ("},
-		{`{"phase":"Collect","bytesDone":"nonsense"}`, "Backup Collect"},
+		{`{"phase":"Collect","bytesDone":"nonsense"}`, "Backup: Collect"},
 	} {
 		var j job
 		body := `{"properties":{"operation":"Backup","status":"InProgress","extendedInfo":{"additionalDetails":` + c.details + `}}}`
@@ -23,6 +24,36 @@ func TestMeter(t *testing.T) {
 		}
 		if got := m.text(&j); !strings.Contains(got, c.want) || !j.running() {
 			t.Errorf("%s: %q, want %q", c.details, got, c.want)
+		}
+	}
+}
+
+// A log has a line for each stage, not for each look.
+func TestStage(t *testing.T) {
+	stages := map[string]bool{}
+	for done := 0; done <= 100; done++ {
+		var j job
+		body := fmt.Sprintf(`{"properties":{"extendedInfo":{"additionalDetails":{"phase":"Volumes","bytesDone":"%d","bytesTotal":"100"}}}}`, done)
+		if err := json.Unmarshal([]byte(body), &j); err != nil {
+			t.Fatal(err)
+		}
+		stages[j.stage()] = true
+	}
+	if len(stages) != 11 {
+		t.Errorf("%d stages", len(stages))
+	}
+}
+
+// A word that no job has selects none, which looks like good news.
+func TestJobSelectionRefusesUnknownWords(t *testing.T) {
+	for _, s := range []jobSelection{{status: "Bogus"}, {operation: "Restored"}} {
+		if err := s.check(); err == nil || !strings.Contains(err.Error(), "choose") {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	for _, s := range []jobSelection{{}, {status: "completedwithwarnings", operation: "verify"}, {operation: "OnDemandBackup"}} {
+		if err := s.check(); err != nil {
+			t.Errorf("%+v: %v", s, err)
 		}
 	}
 }
