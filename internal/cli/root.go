@@ -24,7 +24,7 @@ import (
 var listFlags = map[string]bool{
 	"included-namespaces": true, "excluded-namespaces": true, "included-resource-type": true, "excluded-resource-type": true,
 	"label-selectors": true, "configuration-settings": true, "configuration-protected-settings": true, "storage-settings": true,
-	"schedule-days": true, "schedule": true, "roles": true, "tags": true, "namespaces": true, "namespace-mappings": true, "to": true,
+	"schedule-days": true, "schedule": true, "roles": true, "tags": true, "namespaces": true, "namespace-mappings": true, "to": true, "requests": true,
 }
 
 // Run executes the command line and returns the exit code.
