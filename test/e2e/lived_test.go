@@ -41,7 +41,7 @@ func (p *player) leap(ts *testscript.TestScript, _ bool, args []string) {
 	if p.Program == "" {
 		ts.Fatalf("the service of this stand cannot leap")
 	}
-	moment := time.Time{}
+	var moment time.Time
 	var err error
 	if args[0] == "next" {
 		moment, err = p.nextStart(args[1])
