@@ -64,6 +64,7 @@ func command(c *console.Console, version string) *cobra.Command {
 	long := &cobra.Command{Use: "dataprotection", Short: "The same commands under the prefix of az", Hidden: true}
 	long.AddCommand(protection(c)...)
 	root.AddCommand(long)
+	complete(c, root, "")
 	return root
 }
 
