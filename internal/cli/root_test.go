@@ -555,3 +555,31 @@ func TestJobShowTellsWhatToDo(t *testing.T) {
 		t.Errorf("a program cannot read\n%s", out)
 	}
 }
+
+// TestStatusInTheSecondRegion: there the vault has no jobs and no recovery points of
+// its own, only what its replica tells.
+func TestStatusInTheSecondRegion(t *testing.T) {
+	f := newFixture(t)
+	west := "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/locations/west"
+	f.answers["GET "+vaultPath] = `{"location":"east","properties":{"replicatedRegions":["west"]}}`
+	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"id":"/i","name":"i","properties":{"friendlyName":"shop"}}]}`
+	f.answers["GET "+west+"/fetchCrossRegionRestoreJobs"] = `{"value":[{"properties":{"backupInstanceId":"/i","operation":"CrossRegionRestore","status":"Completed","startTime":"2026-01-02T00:00:00Z"}}]}`
+	f.answers["GET "+west+"/fetchSecondaryRecoveryPoints"] = `{"value":[` + oneStore + `]}`
+	if out := f.must("status", "-o", "table"); !strings.Contains(out, "shop") || !strings.Contains(out, "CrossRegionRestore") || !strings.Contains(out, "1 operational") {
+		t.Error(out)
+	}
+}
+
+// TestPolicyListTellsAllRetention: two policies that keep differently look different.
+func TestPolicyListTellsAllRetention(t *testing.T) {
+	f := newFixture(t)
+	life := func(store, days string) string {
+		return `{"sourceDataStore":{"dataStoreType":"` + store + `"},"deleteAfter":{"duration":"` + days + `"}}`
+	}
+	f.answers["GET "+vaultPath+"/backupPolicies"] = `{"value":[{"name":"p","properties":{"policyRules":[{"objectType":"AzureBackupRule","name":"BackupHourly"},
+		{"objectType":"AzureRetentionRule","name":"Default","isDefault":true,"lifecycles":[` + life("OperationalStore", "P7D") + `]},
+		{"objectType":"AzureRetentionRule","name":"Vault","lifecycles":[` + life("OperationalStore", "P7D") + `,` + life("VaultStore", "P90D") + `]}]}}]}`
+	if out := f.must("backup-policy", "list", "-o", "table"); !strings.Contains(out, "Default OperationalStore P7D, Vault OperationalStore P7D + VaultStore P90D") {
+		t.Error(out)
+	}
+}

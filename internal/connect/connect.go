@@ -221,7 +221,7 @@ func messages(problems []agentv1.Problem) string {
 	for _, problem := range problems {
 		all = append(all, problem.Message)
 	}
-	return strings.Join(all, " ")
+	return strings.Join(all, "; ")
 }
 
 func (i Inputs) say(message string) {

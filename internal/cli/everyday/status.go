@@ -1,7 +1,6 @@
 package everyday
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast.dev/holdfast/client"
 	"holdfast.dev/holdfast/internal/cli/console"
 	"holdfast.dev/holdfast/internal/cli/instance"
 	"holdfast.dev/holdfast/internal/cli/vault"
@@ -24,7 +24,14 @@ func status(c *console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		points := func(name string) ([]json.RawMessage, error) { return instance.Points(cmd.Context(), c, name, "", "") }
 		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		if client.IsNotFound(err) { // a vault of another region, of which only the replica is here
+			points = func(name string) ([]json.RawMessage, error) {
+				return instance.SecondaryPoints(cmd.Context(), c, name, "")
+			}
+			jobs, err = instance.SecondaryJobs(cmd.Context(), c)
+		}
 		if err != nil {
 			return err
 		}
@@ -33,7 +40,7 @@ func status(c *console.Console) *cobra.Command {
 			return err
 		}
 		for i := range rows {
-			if rows[i].Points, err = pointsOf(cmd.Context(), c, rows[i].name); err != nil {
+			if rows[i].Points, err = pointsOf(rows[i].name, points); err != nil {
 				return err
 			}
 			rows[i].Points += rows[i].expiry.text()
@@ -106,8 +113,8 @@ func (r *replication) text() string {
 }
 
 // pointsOf counts the recovery points of an instance by where they are.
-func pointsOf(ctx context.Context, c *console.Console, name string) (string, error) {
-	points, err := instance.Points(ctx, c, name, "", "")
+func pointsOf(name string, read func(string) ([]json.RawMessage, error)) (string, error) {
+	points, err := read(name)
 	if err != nil {
 		return "", err
 	}

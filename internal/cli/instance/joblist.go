@@ -81,7 +81,7 @@ func listJobs(c *console.Console, use, short string) *cobra.Command {
 		case selected != (jobSelection{}):
 			return console.Usage("--use-secondary-region lists every job there: leave out the flags that select")
 		default:
-			out, err = secondaryJobs(cmd.Context(), c)
+			out, err = SecondaryJobs(cmd.Context(), c)
 		}
 		if err != nil {
 			return err

@@ -70,8 +70,8 @@ func SecondaryPoints(ctx context.Context, c *console.Console, name, filter strin
 	return s.list(ctx, c, "fetchSecondaryRecoveryPoints", url.Values{"sourceBackupInstanceId": {path}, "$filter": {filter}})
 }
 
-// secondaryJobs lists the cross region restores of the vault.
-func secondaryJobs(ctx context.Context, c *console.Console) ([]json.RawMessage, error) {
+// SecondaryJobs lists the cross region restores of the vault.
+func SecondaryJobs(ctx context.Context, c *console.Console) ([]json.RawMessage, error) {
 	path, err := c.VaultPath()
 	if err != nil {
 		return nil, err

@@ -15,7 +15,9 @@ import (
 
 var columns = []console.Column{{Title: "name", Path: "name"},
 	{Title: "schedule", Path: "properties.policyRules[?objectType=='AzureBackupRule'] | [0].trigger.schedule.repeatingTimeIntervals[0]"},
-	{Title: "retention", Path: "properties.policyRules[?objectType=='AzureRetentionRule' && isDefault] | [0].lifecycles[0].deleteAfter.duration"}}
+	// By rule, how long which tier keeps: "Default OperationalStore P7D, Daily VaultStore P90D".
+	{Title: "retention", Path: "join(', ', properties.policyRules[?objectType=='AzureRetentionRule'].join(' ', [name, " +
+		"join(' + ', lifecycles[].join(' ', [not_null(sourceDataStore.dataStoreType, ''), not_null(deleteAfter.duration, '')]))]))"}}
 
 // Command returns the backup-policy group.
 func Command(c *console.Console) *cobra.Command {
