@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -65,13 +64,8 @@ func upkeep(ctx context.Context, c *console.Console, action, typed string, body 
 	if err != nil {
 		return err
 	}
-	body["backupInstanceName"] = typed
-	if typed != "" {
-		name, _, err := lookUp(ctx, c, present, typed)
-		if err != nil {
-			return err
-		}
-		body["backupInstanceName"] = cmp.Or(name, typed)
+	if body["backupInstanceName"], err = resolve(c, present)(ctx, typed); err != nil {
+		return err
 	}
 	return start(ctx, c, v+"/"+action, body, !c.NoWait)
 }
