@@ -28,3 +28,16 @@ func TestCommandsGivenWrongly(t *testing.T) {
 		}
 	}
 }
+
+// The verbs that every noun has say of what, where they are listed and in their help.
+func TestCommonVerbsNameTheirNoun(t *testing.T) {
+	f := newFixture(t)
+	for line, want := range map[string]string{
+		"backup-instance --help":      "List all: backup instances",
+		"storage account show --help": "Show one: storage accounts",
+	} {
+		if out := f.must(strings.Fields(line)...); !strings.Contains(out, want) {
+			t.Errorf("%s: no %q in\n%s", line, want, out)
+		}
+	}
+}

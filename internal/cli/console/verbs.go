@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +24,13 @@ type Kind struct {
 // Noun returns a command that groups verbs.
 func Noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short}
+	for _, verb := range verbs {
+		switch verb.Short { // of what, is known here
+		case listAll, showOne:
+			head, _, _ := strings.Cut(short, ":")
+			verb.Short += ": " + strings.ToLower(head[:1]) + head[1:]
+		}
+	}
 	cmd.AddCommand(verbs...)
 	return cmd
 }
@@ -34,10 +42,13 @@ func NameFlag(cmd *cobra.Command, name *string, what string) *cobra.Command {
 	return cmd
 }
 
+// The short texts of verbs that every noun has; Noun completes them.
+const listAll, showOne = "List all", "Show one"
+
 // Show returns the command that shows one.
 func (k Kind) Show(c *Console) *cobra.Command {
 	var name string
-	return NameFlag(&cobra.Command{Use: "show", Short: "Show one", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return NameFlag(&cobra.Command{Use: "show", Short: showOne, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		p, err := k.named(cmd.Context(), name)
 		if err != nil {
 			return err
@@ -52,7 +63,7 @@ func (k Kind) Show(c *Console) *cobra.Command {
 
 // List returns the command that lists all.
 func (k Kind) List(c *Console) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List all", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: listAll, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		p, err := k.Path("")
 		if err != nil {
 			return err
