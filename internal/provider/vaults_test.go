@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,6 +66,28 @@ func decode(t *testing.T, text string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What holds for deletions is shown also where nothing was said of it.
+func TestSoftDeleteIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []struct {
+		given, state string
+		days         any
+	}{
+		{``, "On", 14.0},
+		{`"softDeleteSettings":{"state":"AlwaysOn","retentionDurationInDays":14}`, "AlwaysOn", 14.0},
+		{`"softDeleteSettings":{"state":"On","retentionDurationInDays":30}`, "On", 30.0},
+		{`"softDeleteSettings":{"state":"Off"}`, "Off", nil},
+	} {
+		at := vaultAt + fmt.Sprint(len(c.given))
+		w.must(201, "PUT", at, `{"location":"here","properties":{"storageSettings":[{"datastoreType":"VaultStore","type":"LocallyRedundant"}],"securitySettings":{`+c.given+`}}}`)
+		a, settings := w.must(200, "GET", at, ""), "properties.securitySettings.softDeleteSettings."
+		if state, days := a.at(settings+"state"), a.at(settings+"retentionDurationInDays"); state != c.state || days != c.days {
+			t.Errorf("%q: shown %v for %v days, want %s for %v", c.given, state, days, c.state, c.days)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 
 	v1 "holdfast.dev/holdfast/api/v1"
@@ -149,16 +150,7 @@ func (p *Provider) vaultTo(tx catalog.Tx, v *backup.Vault) (v1.Vault, error) {
 }
 
 func showVaultSettings(v *backup.Vault, out *v1.VaultProperties) {
-	security := v1.SecuritySettings{ImmutabilitySettings: stateSetting(v.Immutability)}
-	if s := v.SoftDelete; s != nil {
-		security.SoftDeleteSettings = &v1.SoftDeleteSettings{State: s.State}
-		if s.Days != 0 {
-			security.SoftDeleteSettings.RetentionDurationInDays = &s.Days
-		}
-	}
-	if security != (v1.SecuritySettings{}) {
-		out.SecuritySettings = &security
-	}
+	out.SecuritySettings = &v1.SecuritySettings{SoftDeleteSettings: softDeleteTo(v), ImmutabilitySettings: stateSetting(v.Immutability)}
 	features := v1.FeatureSettings{
 		CrossSubscriptionRestoreSettings: stateSetting(v.CrossSubscription),
 		CrossRegionRestoreSettings:       stateSetting(v.CrossRegion),
@@ -169,6 +161,18 @@ func showVaultSettings(v *backup.Vault, out *v1.VaultProperties) {
 	if v.JobAlerts != "" {
 		out.MonitoringSettings = &v1.MonitoringSettings{AzureMonitorAlertSettings: &v1.AlertSettings{AlertsForAllJobFailures: v.JobAlerts}}
 	}
+}
+
+// softDeleteTo shows what holds, also where a vault says nothing.
+func softDeleteTo(v *backup.Vault) *v1.SoftDeleteSettings {
+	out, days := &v1.SoftDeleteSettings{State: "On"}, v.SoftDeleteDays()
+	if s := v.SoftDelete; s != nil {
+		out.State, days = cmp.Or(s.State, out.State), cmp.Or(s.Days, days)
+	}
+	if days != 0 {
+		out.RetentionDurationInDays = &days
+	}
+	return out
 }
 
 func stateSetting(state string) *v1.StateSetting {
