@@ -67,6 +67,9 @@ func (d *Device) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 func (d *Device) block(number int64) ([]byte, error) {
+	if err := d.ctx.Err(); err != nil {
+		return nil, err // also what is in memory is not read any more
+	}
 	d.mu.Lock()
 	if e, ok := d.kept[number]; ok {
 		d.order.MoveToFront(e)
