@@ -123,17 +123,20 @@ func (v *vault) verified(n int) repo.Manifest {
 	return m
 }
 
-// noHelpers refuses Jobs, claims and kept volumes of an operation.
+// noHelpers waits until no Jobs, claims and kept volumes of an operation are left:
+// what a run has deleted goes when the cluster comes to it.
 func (v *vault) noHelpers(operation string) {
 	v.t.Helper()
-	for _, list := range []client.ObjectList{&batchv1.JobList{}, &corev1.PersistentVolumeClaimList{}, &corev1.PersistentVolumeList{}} {
-		if err := v.client.List(context.Background(), list, client.MatchingLabels{v1alpha1.LabelOperation: v1alpha1.RunName(operation)}); err != nil {
-			v.t.Fatal(err)
+	v.until("no helpers of "+operation, func() bool {
+		left := 0
+		for _, list := range []client.ObjectList{&batchv1.JobList{}, &corev1.PersistentVolumeClaimList{}, &corev1.PersistentVolumeList{}} {
+			if err := v.client.List(context.Background(), list, client.MatchingLabels{v1alpha1.LabelOperation: v1alpha1.RunName(operation)}); err != nil {
+				v.t.Fatal(err)
+			}
+			left += meta.LenList(list)
 		}
-		if meta.LenList(list) > 0 {
-			v.t.Errorf("left over: %+v", list)
-		}
-	}
+		return left == 0
+	})
 }
 
 // exec runs a command in the application's pod.
