@@ -38,6 +38,12 @@ func TakeRoom(tx catalog.Tx, vaultID string, limit int) (bool, error) {
 	return err == nil, err
 }
 
+// ForgetRoom lets the instances of a vault be counted anew: some were added without
+// asking for room.
+func ForgetRoom(tx catalog.Tx, vaultID string) error {
+	return forgive(tx.Delete(kindRoom, backup.Key(vaultID), ""))
+}
+
 func bound(tx catalog.Tx, vaultID string) (r room, err error) {
 	doc, err := tx.Get(kindRoom, backup.Key(vaultID))
 	if errors.Is(err, catalog.ErrNotFound) {

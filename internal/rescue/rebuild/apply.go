@@ -110,13 +110,17 @@ func (p Plan) documents() []document {
 func (p Plan) instances() []document {
 	all := those("instance", inventory.Instances, p.Instances)
 	for i := range all {
-		add, id := all[i].add, all[i].id
+		add, id, vault := all[i].add, all[i].id, p.Instances[i].VaultID()
 		all[i].add = func(tx catalog.Tx) (bool, error) {
 			_, err := inventory.Deleted.Get(tx, backup.DeletedID(id))
 			if !errors.Is(err, catalog.ErrNotFound) {
 				return false, err
 			}
-			return add(tx)
+			missing, err := add(tx)
+			if missing && err == nil {
+				err = inventory.ForgetRoom(tx, vault)
+			}
+			return missing, err
 		}
 	}
 	return all

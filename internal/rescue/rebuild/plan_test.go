@@ -217,6 +217,37 @@ func TestApplyLeavesDeletedInstances(t *testing.T) {
 	}
 }
 
+// What comes beside other instances counts for the room of the vault.
+func TestApplyCountsInstances(t *testing.T) {
+	store := catalogtest.NewMemory()
+	k := kept()
+	const limit = 2
+	add := func(name string) (ok bool) {
+		err := store.Update(t.Context(), func(tx catalog.Tx) (err error) {
+			vault := k.Instance.VaultID()
+			if ok, err = inventory.TakeRoom(tx, vault, limit); err != nil || !ok {
+				return err
+			}
+			return inventory.Instances.Put(tx, &backup.Instance{Meta: backup.Meta{ID: vault + "/backupInstances/" + name}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if !add("other") {
+		t.Fatal("no room for the first")
+	}
+	plan := rebuild.Make([]rescue.Point{point(t, inVault, made, k)}, made)
+	adopt := func(context.Context, rebuild.Key) (bool, error) { return true, nil }
+	if _, err := plan.Apply(t.Context(), rebuild.Options{Store: store, Merge: true, Adopt: adopt}); err != nil {
+		t.Fatal(err)
+	}
+	if add("third") {
+		t.Errorf("room for a third among %d", limit)
+	}
+}
+
 // The identity that a vault acts by comes back as it was, so that its roles fit again.
 func TestPlanHasIdentities(t *testing.T) {
 	k := kept()
