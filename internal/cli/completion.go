@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -8,19 +9,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast.dev/holdfast/internal/cli/console"
+	"holdfast.dev/holdfast/internal/cli/instance"
+	"holdfast.dev/holdfast/internal/cli/policy"
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
 
 // choices are the words that flags take, for shells.
 var choices = map[string][]string{
 	"output":            {"table", "json", "yaml", "tsv", "csv", "none"},
-	"backup-strategy":   {"Week", "Month", "DisasterRecovery"},
+	"backup-strategy":   policy.Strategies,
 	"source-datastore":  {"OperationalStore", "VaultStore"},
 	"from":              {"operational", "vault", "secondary"},
 	"conflict-policy":   {"Skip", "Patch"},
 	"data":              {"none", "sample", "all"},
 	"soft-delete-state": {"On", "Off", "AlwaysOn"},
-	"status":            {"InProgress", "Cancelling", "Completed", "CompletedWithWarnings", "Failed", "Cancelled"},
+	"operation":         instance.JobOperations,
+	"status":            instance.JobStates,
 	"absolute-criteria": {"AllBackup", "FirstOfDay", "FirstOfWeek", "FirstOfMonth", "FirstOfYear"},
 	"copy-option":       {"ImmediateCopyOption", "CopyOnExpiryOption", "CustomCopyOption"},
 }
@@ -87,11 +91,7 @@ func namesOf(c *console.Console, collection string) cobra.CompletionFunc {
 			if json.Unmarshal(raw, &one) != nil {
 				return nil, nothing
 			}
-			friendly := one.Properties.FriendlyName
-			if friendly = friendly[strings.LastIndexAny(friendly, `\/`)+1:]; friendly != "" {
-				one.Name = friendly
-			}
-			found = append(found, one.Name)
+			found = append(found, cmp.Or(instance.Friendly(one.Properties.FriendlyName), one.Name))
 		}
 		return found, nothing
 	}

@@ -181,26 +181,13 @@ func (w *Workflow) preflightReplica(ctx context.Context, instanceID string, requ
 	if err != nil {
 		return err
 	}
-	if err := w.probeIn(ctx, bucket, instance, request); err != nil {
-		return err
-	}
-	return w.probeKey(ctx, instance, request)
-}
-
-// probeKey makes sure that the key of a replica can be had, before a cluster is asked
-// to read it.
-func (w *Workflow) probeKey(ctx context.Context, i *backup.Instance, request *backup.RestoreRequest) error {
-	var store backup.RecoveryStore
-	err := w.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		store, err = (&turn{tx: tx}).storeOf(i, request)
-		return err
-	})
+	store, err := w.probeIn(ctx, bucket, instance, request)
 	if err != nil {
 		return err
 	}
-	_, err = w.replicaKey(ctx, request.Region, store.Prefix, vaultKeyName(i.UID))
+	_, err = w.replicaKey(ctx, request.Region, store.Prefix, vaultKeyName(instance.UID))
 	if KeyRefused(err) {
-		return backup.NewProblem(backup.CodeReplicaKeyRefused, i.ID, "the replica of instance %s in %s cannot be read: %v", i.ID, request.Region, err)
+		return backup.NewProblem(backup.CodeReplicaKeyRefused, instanceID, "the replica of instance %s in %s cannot be read: %v", instanceID, request.Region, err)
 	}
 	return err
 }
@@ -211,26 +198,25 @@ func KeyRefused(err error) bool {
 }
 
 // probeIn makes sure that a recovery point can be read from a store, before a
-// cluster is asked to.
-func (w *Workflow) probeIn(ctx context.Context, bucket objstore.Store, i *backup.Instance, request *backup.RestoreRequest) error {
+// cluster is asked to, and returns where it lies.
+func (w *Workflow) probeIn(ctx context.Context, bucket objstore.Store, i *backup.Instance, request *backup.RestoreRequest) (store backup.RecoveryStore, err error) {
 	id, err := layout.ParseID(request.RecoveryPointID)
 	if err != nil {
-		return backup.Invalid("recoveryPointId", "%v", err)
+		return store, backup.Invalid("recoveryPointId", "%v", err)
 	}
-	var store backup.RecoveryStore
 	err = w.Store.View(ctx, func(tx catalog.Tx) (err error) {
 		store, err = (&turn{tx: tx}).storeOf(i, request)
 		return err
 	})
 	if err != nil {
-		return err
+		return store, err
 	}
 	_, err = bucket.Stat(ctx, store.Prefix+layout.Manifest(id))
 	if errors.Is(err, objstore.ErrNotFound) {
-		return backup.NewProblem(backup.CodeResourceNotFound, i.ID+"/recoveryPoints/"+request.RecoveryPointID,
+		return store, backup.NewProblem(backup.CodeResourceNotFound, i.ID+"/recoveryPoints/"+request.RecoveryPointID,
 			"recovery point %s is missing in the store of the vaults", request.RecoveryPointID)
 	}
-	return w.vaultUnreachable(ctx, err)
+	return store, w.vaultUnreachable(ctx, err)
 }
 
 // replicaKey is the data key of a repository among the replicas, out of its wrapped

@@ -57,7 +57,8 @@ func (w *Workflow) preflightRestore(ctx context.Context, instanceID string, requ
 	if err := w.preflightStaging(ctx, instance, request); err != nil {
 		return err
 	}
-	return w.probeIn(ctx, w.Vaults, instance, request)
+	_, err = w.probeIn(ctx, w.Vaults, instance, request)
+	return err
 }
 
 // restoreErrand is the operation of a restore job.

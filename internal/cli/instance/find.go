@@ -23,6 +23,9 @@ func Find(ctx context.Context, c *console.Console, typed string) (string, error)
 	return name, err
 }
 
+// Friendly is what people call an instance: its friendly name without the cluster's.
+func Friendly(name string) string { return name[strings.LastIndexAny(name, `\/`)+1:] }
+
 // lookUp is Find, with an empty name and the friendly names that there are when none
 // is meant.
 func lookUp(ctx context.Context, c *console.Console, collection, typed string) (name string, known []string, err error) {
@@ -45,7 +48,7 @@ func lookUp(ctx context.Context, c *console.Console, collection, typed string) (
 		if err := json.Unmarshal(raw, &i); err != nil {
 			return "", nil, err
 		}
-		friendly := i.Properties.FriendlyName[strings.LastIndexAny(i.Properties.FriendlyName, `\/`)+1:]
+		friendly := Friendly(i.Properties.FriendlyName)
 		known = append(known, friendly)
 		if strings.EqualFold(i.Name, typed) {
 			return i.Name, known, nil

@@ -27,23 +27,24 @@ type jobSelection struct{ instance, operation, status, start, end, datasource st
 func (s *jobSelection) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&s.instance, "name", "n", "", "only of this backup instance, by its name or friendly name (also --backup-instance-name)")
-	f.StringVar(&s.operation, "operation", "", console.Choices(jobOperations))
-	f.StringVar(&s.status, "status", "", console.Choices(jobStates))
+	f.StringVar(&s.operation, "operation", "", console.Choices(JobOperations))
+	f.StringVar(&s.status, "status", "", console.Choices(JobStates))
 	f.StringVar(&s.start, "start-time", "", "only those started from then on, RFC 3339")
 	f.StringVar(&s.end, "end-time", "", "only those started until then, RFC 3339")
 	f.StringVar(&s.datasource, "datasource-type", "", "AzureKubernetesService")
 }
 
-// What jobs do, in the words of the API and of the resource graph, and how they stand.
+// JobOperations are what jobs do, in the words of the API and of the resource graph;
+// JobStates how they stand.
 var (
-	jobOperations = []string{"Backup", "OnDemandBackup", "ScheduledBackup", "Restore", "CrossRegionRestore", "Verify", "Collect", "Repair"}
-	jobStates     = []string{"InProgress", "Cancelling", "Completed", "CompletedWithWarnings", "Failed", "Cancelled"}
+	JobOperations = []string{"Backup", "OnDemandBackup", "ScheduledBackup", "Restore", "CrossRegionRestore", "Verify", "Collect", "Repair"}
+	JobStates     = []string{"InProgress", "Cancelling", "Completed", "CompletedWithWarnings", "Failed", "Cancelled"}
 )
 
 // check refuses words that no job has: the empty list that they select would say
 // that all is well.
 func (s *jobSelection) check() error {
-	return errors.Join(console.Choose("--operation", s.operation, jobOperations), console.Choose("--status", s.status, jobStates))
+	return errors.Join(console.Choose("--operation", s.operation, JobOperations), console.Choose("--status", s.status, JobStates))
 }
 
 // query is the query of a request for the jobs selected.

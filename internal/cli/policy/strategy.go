@@ -9,6 +9,9 @@ import (
 	"holdfast.dev/holdfast/internal/cli/console"
 )
 
+// Strategies are the choices of --backup-strategy.
+var Strategies = []string{"Week", "Month", "DisasterRecovery"}
+
 // The policies that az dataprotection enable-backup makes of its
 // --backup-strategy; Custom means a policy of one's own.
 var strategies = map[string]func() object{
@@ -47,6 +50,6 @@ func strategyFlag(cmd *cobra.Command) (document func() (object, error)) {
 		if strings.EqualFold(*name, "Custom") {
 			return nil, console.Usage("--backup-strategy Custom is a policy of your own: start from 'holdfast backup-policy get-default-policy-template', and give it with --policy")
 		}
-		return nil, console.Usage("--backup-strategy %q: choose Week, Month, DisasterRecovery or Custom", *name)
+		return nil, console.Usage("--backup-strategy %q: choose %s", *name, console.Choices(append(slices.Clone(Strategies), "Custom")))
 	}
 }
