@@ -41,10 +41,7 @@ func replicatedWorld(t *testing.T) (w *world, cluster *fakeCluster, regions, fol
 	cluster = w.connect()
 	w.declareExtension()
 	w.grantRoles()
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
-	w.vaultRoles()
-	w.protect()
+	w.protectVaulted()
 	return w, cluster, regions, folder
 }
 

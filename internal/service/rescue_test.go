@@ -27,10 +27,7 @@ import (
 func TestRescueOfTheCatalog(t *testing.T) {
 	t.Parallel()
 	w, lost := protectedWorld(t)
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
-	w.vaultRoles()
-	w.protect()
+	w.protectVaulted()
 	for _, rule := range []string{"Vault", "Default"} {
 		job := w.jobOf(w.must(http.MethodPost, w.instance+"/backup", object{"backupRuleOptions": object{"ruleName": "BackupHourly",
 			"triggerOption": object{"retentionTagOverride": rule}}}))

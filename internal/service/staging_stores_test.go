@@ -33,10 +33,7 @@ func TestStagedRestoreOnRealStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, cluster := protectedWorld(t)
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
-	w.vaultRoles()
-	w.protect()
+	w.protectVaulted()
 	point := w.vaulted()
 	w.must(http.MethodPut, w.group+"s", object{"location": "local"})
 	w.assign("b24988ac-6180-42a0-ab88-20f7382dd24c", principal(w.must(http.MethodGet, w.vault, nil)), w.group+"s")

@@ -60,10 +60,7 @@ func (w *world) allowStaging(point string) {
 func TestFAQRestoreFromVaultTierThroughStaging(t *testing.T) {
 	t.Parallel()
 	w, cluster := protectedWorld(t)
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
-	w.vaultRoles()
-	w.protect()
+	w.protectVaulted()
 	point := w.vaulted()
 	w.allowStaging(point)
 	folder := filepath.Join(w.dir, "storage", "hydrated")
@@ -115,10 +112,7 @@ func (w *world) loseVaultBefore(cluster *fakeCluster) {
 func TestStagedRestoreOverRestarts(t *testing.T) {
 	t.Parallel()
 	w, cluster := protectedWorld(t)
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
-	w.vaultRoles()
-	w.protect()
+	w.protectVaulted()
 	point := w.vaulted()
 	w.allowStaging(point)
 	first, err := w.api.Do(t.Context(), http.MethodPost, w.instance+"/restore", apiVersion, w.stagedBody(point, false))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,12 +27,7 @@ func upkeepWorld(t *testing.T) (*world, string) {
 	t.Helper()
 	w, _ := protectedWorld(t)
 	w.deleteAtOnce()
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
-	identity := principal(w.must(http.MethodGet, w.vault, nil))
-	w.assign("7efff54f-a5b4-42b5-a1c5-5411624893ce", identity, w.group+"x")
-	w.assign("2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", identity, w.account)
-	w.protect()
+	w.protectVaulted()
 	job := w.jobOf(w.must(http.MethodPost, w.instance+"/backup", object{"backupRuleOptions": object{"ruleName": "BackupHourly",
 		"triggerOption": object{"retentionTagOverride": "Vault"}}}))
 	if job["status"] != "Completed" {
@@ -77,19 +71,7 @@ func TestVaultUpkeep(t *testing.T) {
 	if text, _ := job["extendedInfo"].(object)["additionalDetails"].(object)["shop"].(string); job["operation"] != "Collect" || !strings.Contains(text, "1 recovery points need blocks of 1 packs") {
 		t.Fatalf("job = %v", job)
 	}
-	for _, pack := range files(t, filepath.Join(w.dir, "vaults")) {
-		if !strings.Contains(pack, "/packs/") {
-			continue
-		}
-		data, err := os.ReadFile(pack)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data[40] ^= 1
-		if err := errors.Join(os.Chmod(pack, 0o600), os.WriteFile(pack, data, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	flipPacks(t, filepath.Join(w.dir, "vaults"))
 	job = w.failedJob("UserErrorVaultDamaged", w.vault+"/verify", object{"backupInstanceName": "shop", "data": "all"})
 	raw, _ := json.Marshal(job["extendedInfo"].(object)["warningDetails"])
 	if job["status"] != "Failed" || !bytes.Contains(raw, []byte("UserErrorVaultDataDamaged")) || !bytes.Contains(raw, []byte("recoveryPoints/"+point+" objects")) {

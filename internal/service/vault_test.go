@@ -18,8 +18,7 @@ func TestVaultLoop(t *testing.T) {
 	t.Parallel()
 	w, cluster := protectedWorld(t)
 	w.deleteAtOnce()
-	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
-	w.policy += "-vaulted"
+	w.vaultPolicy()
 	w.refused("UserErrorVaultMSIMissingPermissions", http.MethodPost, w.instance+"/validateForModifyBackup", object{"backupInstance": w.instanceBody()})
 	identity := principal(w.must(http.MethodGet, w.vault, nil))
 	w.assign("7efff54f-a5b4-42b5-a1c5-5411624893ce", identity, w.group+"x")
@@ -85,4 +84,19 @@ func files(t *testing.T, dir string) (names []string) {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// vaultPolicy puts the instance under a policy that copies into the vault.
+func (w *world) vaultPolicy() {
+	w.t.Helper()
+	w.must(http.MethodPut, w.policy+"-vaulted", object{"properties": vaultedPolicy(w.must(http.MethodGet, w.policy, nil))})
+	w.policy += "-vaulted"
+}
+
+// protectVaulted protects the instance so, with the roles that this takes.
+func (w *world) protectVaulted() {
+	w.t.Helper()
+	w.vaultPolicy()
+	w.vaultRoles()
+	w.protect()
 }
