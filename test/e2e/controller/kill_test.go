@@ -51,10 +51,10 @@ func TestKilledBackupEndsByItself(t *testing.T) {
 			run := w.backup(operation, i)
 			w.start()
 			w.until(moment.name, func() bool {
-				return moment.come(v1alpha1.RunName(operation), i, packs) || w.phase(v1alpha1.RunName(operation)).Final()
+				return moment.come(w.named(operation), i, packs) || w.phase(w.named(operation)).Final()
 			})
 			w.kill()
-			t.Logf("killed in phase %s", w.phase(v1alpha1.RunName(operation)))
+			t.Logf("killed in phase %s", w.phase(w.named(operation)))
 			w.start()
 			w.finished(run, v1alpha1.PhaseSucceeded)
 			w.kill()
@@ -258,9 +258,9 @@ func TestValidation(t *testing.T) {
 
 func (w *world) validate(operation, secret string) *v1alpha1.BackupRun {
 	run := &v1alpha1.BackupRun{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName(operation)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: w.named(operation)},
 		Spec: v1alpha1.BackupRunSpec{
-			RunSpec:      v1alpha1.RunSpec{OperationID: operation, GrantSecret: secret},
+			RunSpec:      v1alpha1.RunSpec{OperationID: w.id(operation), GrantSecret: secret},
 			ValidateOnly: true,
 			Backup: agentv1.Backup{InstanceID: "instance", SnapshotVolumes: true,
 				Selection: agentv1.Selection{IncludedNamespaces: []string{w.app, "nowhere"}}},

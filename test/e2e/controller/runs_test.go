@@ -19,13 +19,20 @@ import (
 // point is the id of a recovery point.
 func point(n int) string { return fmt.Sprintf("%032x", n) }
 
+// id is the id of an operation, which no other test has: what an operation makes
+// on a cluster is found by its id.
+func (w *world) id(operation string) string { return w.app + "-" + operation }
+
+// named is what an operation's run is called.
+func (w *world) named(operation string) string { return v1alpha1.RunName(w.id(operation)) }
+
 // backup asks for a backup of the application.
 func (w *world) backup(operation string, n int) *v1alpha1.BackupRun {
 	w.t.Helper()
 	run := &v1alpha1.BackupRun{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName(operation)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: w.named(operation)},
 		Spec: v1alpha1.BackupRunSpec{
-			RunSpec: v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant"},
+			RunSpec: v1alpha1.RunSpec{OperationID: w.id(operation), GrantSecret: "grant"},
 			Backup: agentv1.Backup{
 				InstanceID:      "instance",
 				RecoveryPointID: point(n),
@@ -54,9 +61,9 @@ func (w *world) discard(operation string, n int) *v1alpha1.RecoveryPointDeletion
 func (w *world) end(operation string, deletion agentv1.DeleteRecoveryPoint) *v1alpha1.RecoveryPointDeletion {
 	w.t.Helper()
 	run := &v1alpha1.RecoveryPointDeletion{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: v1alpha1.RunName(operation)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.own, Name: w.named(operation)},
 		Spec: v1alpha1.RecoveryPointDeletionSpec{
-			RunSpec:  v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant"},
+			RunSpec:  v1alpha1.RunSpec{OperationID: w.id(operation), GrantSecret: "grant"},
 			Deletion: deletion,
 		},
 	}

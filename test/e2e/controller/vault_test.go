@@ -78,8 +78,8 @@ func (v *vault) copy(operation string, n int, base string) *v1alpha1.VaultRun {
 	v.t.Helper()
 	v.grantSecret(operation, n, true)
 	run := &v1alpha1.VaultRun{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.own, Name: v1alpha1.RunName(operation)},
-		Spec: v1alpha1.VaultRunSpec{RunSpec: v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant-" + operation},
+		ObjectMeta: metav1.ObjectMeta{Namespace: v.own, Name: v.named(operation)},
+		Spec: v1alpha1.VaultRunSpec{RunSpec: v1alpha1.RunSpec{OperationID: v.id(operation), GrantSecret: "grant-" + operation},
 			Vault: agentv1.Vault{InstanceID: "instance", RecoveryPointID: point(n), Base: base, Limits: v.limits}},
 	}
 	v.create(run)
@@ -91,8 +91,8 @@ func (v *vault) back(operation string, n int) *v1alpha1.RestoreRun {
 	v.t.Helper()
 	v.grantSecret(operation, n, false)
 	run := &v1alpha1.RestoreRun{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.own, Name: v1alpha1.RunName(operation)},
-		Spec: v1alpha1.RestoreRunSpec{RunSpec: v1alpha1.RunSpec{OperationID: operation, GrantSecret: "grant-" + operation},
+		ObjectMeta: metav1.ObjectMeta{Namespace: v.own, Name: v.named(operation)},
+		Spec: v1alpha1.RestoreRunSpec{RunSpec: v1alpha1.RunSpec{OperationID: v.id(operation), GrantSecret: "grant-" + operation},
 			Restore: agentv1.Restore{InstanceID: "instance", RecoveryPointID: point(n), ConflictPolicy: agentv1.ConflictSkip, RestoreVolumeData: true,
 				Selection: agentv1.Selection{IncludedNamespaces: []string{v.app}}, NamespaceMappings: map[string]string{v.app: v.app + "-back"}}},
 	}
@@ -130,7 +130,7 @@ func (v *vault) noHelpers(operation string) {
 	v.until("no helpers of "+operation, func() bool {
 		left := 0
 		for _, list := range []client.ObjectList{&batchv1.JobList{}, &corev1.PersistentVolumeClaimList{}, &corev1.PersistentVolumeList{}} {
-			if err := v.client.List(context.Background(), list, client.MatchingLabels{v1alpha1.LabelOperation: v1alpha1.RunName(operation)}); err != nil {
+			if err := v.client.List(context.Background(), list, client.MatchingLabels{v1alpha1.LabelOperation: v.named(operation)}); err != nil {
 				v.t.Fatal(err)
 			}
 			left += meta.LenList(list)

@@ -152,7 +152,7 @@ func open(ctx context.Context, l agentv1.StorageLocation) (objstore.Store, error
 type world struct {
 	t        *testing.T
 	client   client.Client
-	own, app string
+	own, app string // names that no other test has
 	bucket   string
 	key      []byte
 	process  *exec.Cmd
@@ -161,8 +161,7 @@ type world struct {
 	writes   string        // where dying controllers remember their writes; empty lets them live
 }
 
-// newWorld lets the test run beside others: they mostly wait for the cluster,
-// and share nothing but the names of their operations.
+// newWorld lets the test run beside others: they mostly wait for the cluster.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
