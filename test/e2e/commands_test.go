@@ -21,6 +21,7 @@ import (
 type player struct {
 	*stand.Stand
 	ctx   context.Context
+	begin time.Time     // of the scripts, see calm
 	ahead time.Duration // of this machine's clock is the service's, see leap
 }
 
@@ -30,6 +31,7 @@ func (p *player) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"kubectl":   p.kubectl,   // kubectl ARGS
 		"protect":   p.protect,   // protect NAME NAMESPACE...: a backup instance, waited for
 		"policy":    p.policy,    // policy NAME: another policy, since one cluster and policy make one instance
+		"calm":      p.calmly,    // calm FILE: nothing of this policy is due before the scripts are over
 		"job":       p.job,       // job STATUS: the job that holdfast printed last ended so
 		"remember":  p.remember,  // remember FILE NAMESPACE: all objects of a namespace
 		"equal":     p.equal,     // equal FILE NAMESPACE: nothing missing, new or changed
@@ -66,7 +68,7 @@ func (p *player) setup(env *testscript.Env) error {
 	env.Setenv("VAULT", group+"/providers/Microsoft.DataProtection/backupVaults/"+stand.Vault)
 	env.Setenv("CLUSTER", cluster)
 	env.Setenv("DATA", p.DataDir())
-	return nil
+	return p.calmAll(env.WorkDir)
 }
 
 // run executes one program for a script, keeps its output for stdout and
@@ -119,7 +121,11 @@ func (p *player) policyNamed(name string) error {
 	if _, err := p.Holdfast(p.ctx, "backup-policy", "show", "-n", name); err == nil {
 		return nil
 	}
-	_, err := p.Holdfast(p.ctx, "backup-policy", "create", "-n", name)
+	policy, err := p.Holdfast(p.ctx, "backup-policy", "get-default-policy-template")
+	if err != nil {
+		return err
+	}
+	_, err = p.Holdfast(p.ctx, "backup-policy", "create", "-n", name, "--policy", string(p.calm([]byte(policy))))
 	return err
 }
 
@@ -238,7 +244,7 @@ func (p *player) keep(ts *testscript.TestScript, _ bool, args []string) {
 // leftovers looks for whatever an operation made for its own use.
 func (p *player) leftovers(ts *testscript.TestScript, _ bool, _ []string) {
 	kinds := "volumesnapshots,volumesnapshotcontents,jobs,pods,persistentvolumeclaims,secrets,configmaps"
-	err := stand.Eventually(p.ctx, "no helper object left", 60*time.Second, func() (bool, error) {
+	err := stand.Eventually(p.ctx, "no helper object left", patience, func() (bool, error) {
 		out, err := p.Kubectl(p.ctx, "get", kinds, "-A", "-l", "holdfast.dev/operation", "-o", "name", "--ignore-not-found")
 		return err == nil && strings.TrimSpace(out) == "", fmt.Errorf("%s %w", out, err)
 	})

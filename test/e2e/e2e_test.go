@@ -36,7 +36,7 @@ func play(t *testing.T, s *stand.Stand, dir string) {
 	if os.Getenv("HOLDFAST_KEEP") == "" {
 		t.Cleanup(func() { tearDown(t, s) })
 	}
-	p := &player{Stand: s, ctx: ctx}
+	p := &player{Stand: s, ctx: ctx, begin: time.Now()}
 	testscript.RunT(sequential{t}, testscript.Params{
 		Dir:                 dir,
 		Cmds:                p.commands(),

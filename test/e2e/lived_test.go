@@ -75,7 +75,7 @@ func (p *player) idle() error {
 // nextStart waits until an instance has a plan for a moment that is to come, and
 // returns when its backup starts.
 func (p *player) nextStart(instance string) (moment time.Time, err error) {
-	err = stand.Eventually(p.ctx, "the plan of "+instance, time.Minute, func() (bool, error) {
+	err = stand.Eventually(p.ctx, "the plan of "+instance, patience, func() (bool, error) {
 		out, err := p.Holdfast(p.ctx, "backup-instance", "show", "-n", instance, "-o", "tsv", "--query", "properties.holdfastSchedule.nextStart")
 		if err == nil {
 			moment, err = time.Parse(time.RFC3339, strings.TrimSpace(out))

@@ -37,7 +37,7 @@ func (s *Stand) StartService(ctx context.Context) error {
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
 		// Only readiness is asked here; the command line checks the certificate.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
-	return Eventually(ctx, "service ready", 60*time.Second, func() (bool, error) {
+	return Eventually(ctx, "service ready", 3*time.Minute, func() (bool, error) {
 		resp, err := client.Get(s.URL() + "/readyz")
 		if err != nil {
 			return false, err
@@ -97,7 +97,7 @@ func (s *Stand) endService(ctx context.Context, sig syscall.Signal) error {
 	if err := syscall.Kill(pid, sig); err != nil {
 		return err
 	}
-	return Eventually(ctx, "service ended", 40*time.Second, func() (bool, error) {
+	return Eventually(ctx, "service ended", 2*time.Minute, func() (bool, error) {
 		_, alive := s.ServicePID()
 		return !alive, nil
 	})

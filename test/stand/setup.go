@@ -214,7 +214,7 @@ func (s *Stand) save(ctx context.Context, file, command string) error {
 
 // WaitProtected waits until an instance is protected.
 func (s *Stand) WaitProtected(ctx context.Context, friendly string) error {
-	return Eventually(ctx, "instance "+friendly+" protected", 2*time.Minute, func() (bool, error) {
+	return Eventually(ctx, "instance "+friendly+" protected", 5*time.Minute, func() (bool, error) {
 		out, err := s.Holdfast(ctx, "status", "-o", "tsv", "--query", "[?ends_with(instance, '"+friendly+"')].state")
 		return strings.TrimSpace(out) == "ProtectionConfigured", fmt.Errorf("state %q: %w", out, err)
 	})

@@ -105,13 +105,13 @@ func snapshot(t *testing.T, name, of string) string {
 	t.Helper()
 	kubectl(t, fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":%q,"namespace":%q},
 "spec":{"volumeSnapshotClassName":"loop","source":{"persistentVolumeClaimName":%q}}}`, name, namespace, of), "apply", "-f", "-")
-	kubectl(t, "", "wait", "-n", namespace, "volumesnapshot/"+name, "--for=jsonpath={.status.readyToUse}=true", "--timeout=60s")
+	kubectl(t, "", "wait", "-n", namespace, "volumesnapshot/"+name, "--for=jsonpath={.status.readyToUse}=true", "--timeout=180s")
 	content := kubectl(t, "", "get", "-n", namespace, "volumesnapshot", name, "-o", "jsonpath={.status.boundVolumeSnapshotContentName}")
 	return kubectl(t, "", "get", "volumesnapshotcontent", content, "-o", "jsonpath={.status.snapshotHandle}")
 }
 
 func TestStorageTellsWhatChanged(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer stop()
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	if err != nil {
@@ -121,9 +121,9 @@ func TestStorageTellsWhatChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { kubectl(t, "", "delete", "namespace", namespace, "--ignore-not-found", "--timeout=90s") })
+	t.Cleanup(func() { kubectl(t, "", "delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s") })
 	kubectl(t, objects, "apply", "-f", "-")
-	kubectl(t, "", "wait", "-n", namespace, "pod/writer", "--for=condition=Ready", "--timeout=90s")
+	kubectl(t, "", "wait", "-n", namespace, "pod/writer", "--for=condition=Ready", "--timeout=180s")
 	access := func(account string) changed.Access {
 		t.Helper()
 		a, err := changed.Find(ctx, kube, driver, types.NamespacedName{Namespace: namespace, Name: account})
@@ -177,7 +177,7 @@ func TestStorageTellsWhatChanged(t *testing.T) {
 	}
 	elsewhere := mover
 	elsewhere.Token = kubectl(t, "", "create", "token", "-n", namespace, "mover", "--audience", "elsewhere")
-	kubectl(t, "", "delete", "-n", namespace, "volumesnapshot", "one", "--timeout=60s")
+	kubectl(t, "", "delete", "-n", namespace, "volumesnapshot", "one", "--timeout=180s")
 	for what, c := range map[string]struct {
 		got  func() (extent.Set, error)
 		want error

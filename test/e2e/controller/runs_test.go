@@ -5,7 +5,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -132,7 +131,7 @@ func (w *world) known(handles []string, want bool) {
 			w.t.Errorf("driver has %s: %v, want %v", handle, got, want)
 		}
 	}
-	if err := probe.Clean(ctx, time.Minute, func(string) bool { return true }); err != nil {
+	if err := probe.Clean(ctx, patience, func(string) bool { return true }); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		w.try("delete", "crd", "widgets."+w.app+".example.org", "--ignore-not-found")
 	})
 	w.apply(text)
-	w.kubectl("wait", "--for=condition=Established", "crd/widgets."+w.app+".example.org", "--timeout=30s")
+	w.kubectl("wait", "--for=condition=Established", "crd/widgets."+w.app+".example.org", "--timeout=180s")
 	w.apply(fmt.Sprintf(`{"apiVersion":"%[1]s.example.org/v1","kind":"Widget","metadata":{"name":"main","namespace":"%[1]s"},"spec":{"serial":9007199254740993}}`, w.app))
 	owner := w.kubectl("get", "widget", "main", "-n", w.app, "-o", "jsonpath={.metadata.uid}")
 	w.apply(fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"generated","namespace":"%[1]s","ownerReferences":[
@@ -168,12 +168,12 @@ func (w *world) snapshot(claim string) agentv1.Volume {
 	w.t.Helper()
 	w.apply(fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":"%[1]s","namespace":"%[2]s"},
 "spec":{"volumeSnapshotClassName":"loop","source":{"persistentVolumeClaimName":"%[1]s"}}}`, claim, w.app))
-	w.kubectl("wait", "-n", w.app, "volumesnapshot/"+claim, "--for=jsonpath={.status.readyToUse}=true", "--timeout=60s")
+	w.kubectl("wait", "-n", w.app, "volumesnapshot/"+claim, "--for=jsonpath={.status.readyToUse}=true", "--timeout=180s")
 	content := w.kubectl("get", "volumesnapshot", claim, "-n", w.app, "-o", "jsonpath={.status.boundVolumeSnapshotContentName}")
 	handle := w.kubectl("get", "volumesnapshotcontent", content, "-o", "jsonpath={.status.snapshotHandle}")
 	w.kubectl("patch", "volumesnapshotcontent", content, "--type=merge", "-p", `{"spec":{"deletionPolicy":"Retain"}}`)
-	w.kubectl("delete", "volumesnapshot", claim, "-n", w.app, "--timeout=60s")
-	w.kubectl("delete", "volumesnapshotcontent", content, "--timeout=60s")
+	w.kubectl("delete", "volumesnapshot", claim, "-n", w.app, "--timeout=180s")
+	w.kubectl("delete", "volumesnapshotcontent", content, "--timeout=180s")
 	w.t.Cleanup(func() { w.forget(claim, handle) })
 	return agentv1.Volume{Namespace: w.app, Claim: claim, State: agentv1.VolumeProtected, Driver: "loop.csi.holdfast.dev",
 		SnapshotHandle: handle, SizeBytes: 16 << 20, RestoreSizeBytes: 16 << 20}
@@ -185,8 +185,8 @@ func (w *world) forget(claim, handle string) {
 	w.apply(fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshotContent","metadata":{"name":"%[1]s"},
 "spec":{"deletionPolicy":"Delete","driver":"loop.csi.holdfast.dev","source":{"snapshotHandle":"%[2]s"},"volumeSnapshotRef":{"name":"%[1]s","namespace":"default"}}}
 {"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":"%[1]s","namespace":"default"},"spec":{"source":{"volumeSnapshotContentName":"%[1]s"}}}`, name, handle))
-	w.kubectl("wait", "-n", "default", "volumesnapshot/"+name, "--for=jsonpath={.status.readyToUse}=true", "--timeout=60s")
-	w.kubectl("delete", "volumesnapshot", name, "-n", "default", "--timeout=60s")
+	w.kubectl("wait", "-n", "default", "volumesnapshot/"+name, "--for=jsonpath={.status.readyToUse}=true", "--timeout=180s")
+	w.kubectl("delete", "volumesnapshot", name, "-n", "default", "--timeout=180s")
 }
 
 // run restores; since is the API server's time now.
@@ -229,7 +229,7 @@ func (w *world) restorer() *restore.Restorer {
 func (w *world) restore(run restore.Run) (agentv1.RestoreResult, []agentv1.Warning) {
 	w.t.Helper()
 	start, last := time.Now(), ""
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	result, warnings, err := w.restorer().Run(ctx, run, func(p agentv1.Progress) {
 		if p.Phase != last {
