@@ -292,7 +292,7 @@ func newWorld(t *testing.T, change ...func(*arm.Config)) *world {
 			assign("group2", "Contributor", "/subscriptions/s1/resourceGroups/rg2"),
 		},
 		Store: w.store, Clock: w.clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		RetryAfter: time.Second, Timeout: 5 * time.Second,
+		RetryAfter: time.Second, Timeout: time.Minute,
 	}
 	for _, fn := range change {
 		fn(&config)

@@ -85,7 +85,7 @@ func TestStoreThatGivesTooLittle(t *testing.T) {
 
 // A caller that does not read loses its connection, and its slot.
 func TestSlowReader(t *testing.T) {
-	w := newWorld(t, gatetest.Options{Limits: gate.Limits{Idle: 200 * time.Millisecond, PerGrant: 1}})
+	w := newWorld(t, gatetest.Options{Limits: gate.Limits{Idle: time.Second, PerGrant: 1}})
 	w.memory.Overwrite(gatetest.Prefix+pack, bytes.Repeat([]byte("x"), 48<<20))
 	c := w.dial()
 	c.begin("GET " + objects + pack)

@@ -3,9 +3,11 @@ package gate_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,7 +120,7 @@ func TestEndInTheMiddleOfAnUpload(t *testing.T) {
 }
 
 func TestSlowContent(t *testing.T) {
-	w := newWorld(t, gatetest.Options{Limits: gate.Limits{Idle: 200 * time.Millisecond}})
+	w := newWorld(t, gatetest.Options{Limits: gate.Limits{Idle: time.Second}})
 	c := w.dial()
 	c.begin("PUT "+objects+pack, "Content-Length: 10")
 	c.write("12345")
@@ -126,7 +128,7 @@ func TestSlowContent(t *testing.T) {
 	if status, code := c.answer(); status != 408 || code != agentv1.CodeGateTimeout {
 		t.Errorf("%d %s", status, code)
 	}
-	if waited := time.Since(begin); waited > 5*time.Second {
+	if waited := time.Since(begin); waited > 20*time.Second { // the usual limit is 30 s
 		t.Errorf("waited %v", waited)
 	}
 	w.nothing("a slow upload")
@@ -134,13 +136,12 @@ func TestSlowContent(t *testing.T) {
 
 // Content that nobody asked for does not hold a refused caller's connection.
 func TestRefusedContentIsNotWaitedFor(t *testing.T) {
-	w := newWorld(t, gatetest.Options{})
+	w := newWorld(t, gatetest.Options{Limits: gate.Limits{Idle: time.Hour}})
 	c := w.dial()
 	c.write("PUT " + objects + pack + " HTTP/1.1\r\nHost: gate\r\nContent-Length: 1000\r\n\r\nx")
-	begin := time.Now()
 	c.answer()
-	if _, err := c.in.ReadByte(); err == nil || time.Since(begin) > 15*time.Second {
-		t.Errorf("after %v: %v", time.Since(begin), err)
+	if _, err := c.in.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
 	}
 }
 

@@ -133,7 +133,7 @@ func (w *world) dial() *wire {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 		w.t.Fatal(err)
 	}
 	return &wire{w, conn, bufio.NewReader(conn)}

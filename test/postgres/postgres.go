@@ -174,7 +174,9 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 	defer db.Close()
 	for {
-		if err = db.PingContext(ctx); err == nil {
+		// Another server may have taken the port first.
+		var folder string
+		if err = db.QueryRowContext(ctx, "SHOW data_directory").Scan(&folder); err == nil && folder == s.data() {
 			return nil
 		}
 		select {

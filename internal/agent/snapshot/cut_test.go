@@ -48,7 +48,7 @@ func driver(t *testing.T, edit func(*snapshotv1.VolumeSnapshotContent), there ..
 			return err
 		},
 	}).Build()
-	return c, &Snapshots{Client: c, Operation: "op", Patience: 3 * time.Second}
+	return c, &Snapshots{Client: c, Operation: "op", Patience: time.Minute}
 }
 
 func contentOf(name, handle string) *snapshotv1.VolumeSnapshotContent {

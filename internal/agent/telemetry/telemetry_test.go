@@ -23,7 +23,8 @@ import (
 // run starts a collector and returns its address.
 func run(t *testing.T, endpoint string) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	// An address that nobody else uses: so nobody takes the port meanwhile.
+	free, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -180,7 +180,7 @@ func TestLimitDoesNotWaitForItself(t *testing.T) {
 	memory := &objstoretest.Memory{}
 	memory.Overwrite("a", []byte("content"))
 	s := wrap.NewLimit(wrap.Limits{Concurrent: 1}).Store(memory)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for info, err := range s.List(ctx, "") {
 		if err != nil {

@@ -229,7 +229,7 @@ func FuzzFiles(f *testing.F) {
 			at := int(changes[0]) | int(changes[1])<<8 | int(changes[2])<<16
 			raw[at%len(raw)] ^= changes[3]
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		files, err := OpenFiles(ctx, bytes.NewReader(raw), int64(len(raw)))
 		if err != nil {

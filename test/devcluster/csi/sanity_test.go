@@ -64,7 +64,7 @@ func startDriver(t *testing.T, snapshots bool) (socket string) {
 			t.Error(err)
 		}
 	})
-	for range 500 {
+	for range 6000 { // a minute
 		if _, err := os.Stat(socket); err == nil {
 			return socket
 		}

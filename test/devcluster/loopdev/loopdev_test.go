@@ -44,7 +44,7 @@ func TestAttachFindDetach(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		found, err := Of(file)
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("after detach: Of = %q, %v", found, err)

@@ -98,7 +98,8 @@ func start(t *testing.T) schema.SnapshotMetadataClient {
 	csi.RegisterSnapshotMetadataServer(plugin, driver{})
 	go plugin.Serve(socket)
 	t.Cleanup(plugin.Stop)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	// An address that nobody else uses: so nobody takes the port meanwhile.
+	free, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}
