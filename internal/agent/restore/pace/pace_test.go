@@ -4,34 +4,38 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// grudging answers 429 whenever more than limit requests are under way.
-func grudging(t *testing.T, limit int64) *httptest.Server {
-	var running atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		defer running.Add(-1)
-		if running.Add(1) > limit {
-			w.WriteHeader(http.StatusTooManyRequests)
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}))
-	t.Cleanup(server.Close)
-	return server
+// grudging is a server that answers 429 whenever more than limit requests are
+// under way. In a bubble of synctest none of them ends before all have begun that
+// the pace lets go.
+type grudging struct {
+	limit   int64
+	running atomic.Int64
 }
 
-func run(t *testing.T, server *httptest.Server, p *Pace, requests int) {
-	client := &http.Client{Transport: p.Wrap(http.DefaultTransport)}
+func (g *grudging) RoundTrip(*http.Request) (*http.Response, error) {
+	defer g.running.Add(-1)
+	answer := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	if g.running.Add(1) > g.limit {
+		answer.StatusCode = http.StatusTooManyRequests
+		return answer, nil
+	}
+	time.Sleep(time.Millisecond)
+	return answer, nil
+}
+
+func run(t *testing.T, server *grudging, p *Pace, requests int) {
+	client := &http.Client{Transport: p.Wrap(server)}
 	var wg sync.WaitGroup
 	for range requests {
 		wg.Go(func() {
-			response, err := client.Get(server.URL)
+			response, err := client.Get("http://server")
 			if err != nil {
 				t.Error(err)
 				return
@@ -43,22 +47,26 @@ func run(t *testing.T, server *httptest.Server, p *Pace, requests int) {
 }
 
 func TestGrowsWhileTheServerIsWilling(t *testing.T) {
-	p := New()
-	run(t, grudging(t, 1000), p, 500)
-	if p.Window() <= First {
-		t.Fatalf("window is %d after 500 good answers, want more than %d", p.Window(), First)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := New()
+		run(t, &grudging{limit: 1000}, p, 500)
+		if p.Window() <= First {
+			t.Fatalf("window is %d after 500 good answers, want more than %d", p.Window(), First)
+		}
+	})
 }
 
 func TestShrinksWhenPushedBackButNeverStops(t *testing.T) {
-	p := New()
-	run(t, grudging(t, 3), p, 500)
-	if w := p.Window(); w < Least || w > 16 {
-		t.Fatalf("window is %d at a server that takes 3", w)
-	}
-	if p.running != 0 || len(p.waiting) != 0 {
-		t.Fatalf("%d running, %d waiting after the end", p.running, len(p.waiting))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := New()
+		run(t, &grudging{limit: 3}, p, 500)
+		if w := p.Window(); w < Least || w > 16 {
+			t.Fatalf("window is %d at a server that takes 3", w)
+		}
+		if p.running != 0 || len(p.waiting) != 0 {
+			t.Fatalf("%d running, %d waiting after the end", p.running, len(p.waiting))
+		}
+	})
 }
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
