@@ -215,7 +215,8 @@ func (w *world) copyOfKey() string {
 // startSecond starts a service elsewhere; an empty kek lets it make its own.
 func (w *world) startSecond(regions, kek string) *world {
 	w.t.Helper()
-	second := &world{t: w.t, dir: w.t.TempDir(), listen: "127.0.0.1:0", agents: "127.0.0.1:0"}
+	second := &world{t: w.t, dir: w.t.TempDir(), host: ownAddress()}
+	second.anyPort()
 	second.options.RegionsFile, second.options.ReplicaRefresh = regions, 50*time.Millisecond
 	if kek != "" {
 		second.options.KeyProvider = "file://" + kek

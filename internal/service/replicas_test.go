@@ -24,7 +24,7 @@ func TestReplicas(t *testing.T) {
 	first.grantRoles()
 
 	other := *first
-	other.listen, other.agents = "127.0.0.1:0", "127.0.0.1:0"
+	other.anyPort()
 	other.start()
 	t.Cleanup(func() { other.stop() })
 	other.protect()

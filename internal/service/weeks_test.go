@@ -83,7 +83,7 @@ func liveThrough(t *testing.T, database string, replicas int) {
 	l.replicas = append(l.replicas, w)
 	for len(l.replicas) < replicas {
 		other := *w
-		other.listen, other.agents = "127.0.0.1:0", "127.0.0.1:0"
+		other.anyPort()
 		other.start()
 		t.Cleanup(func() { other.stop() })
 		cluster.callToo(&other)

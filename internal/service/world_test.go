@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +32,7 @@ const apiVersion = "2025-07-01"
 type world struct {
 	t      *testing.T
 	dir    string
+	host   string // see ownAddress
 	listen string // kept over restarts, so that agents find the service again
 	agents string
 	stop   func()
@@ -41,6 +44,19 @@ type world struct {
 	sub, group, cluster, account, container, extension, vault, policy, instance string
 }
 
+// worlds counts them.
+var worlds atomic.Int32
+
+// ownAddress is a loopback address that nobody else listens at or calls from: so
+// nobody takes the ports of a service while it is away.
+func ownAddress() string {
+	n := worlds.Add(1)
+	return fmt.Sprintf("127.1.%d.%d", n/250, 1+n%250)
+}
+
+// anyPort lets the service choose its ports at the next start.
+func (w *world) anyPort() { w.listen, w.agents = w.host+":0", w.host+":0" }
+
 // newWorld starts a service in a new data directory.
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -50,7 +66,8 @@ func newWorld(t *testing.T) *world {
 // newWorldWith is newWorld with options beside what every world has.
 func newWorldWith(t *testing.T, o service.Options) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), listen: "127.0.0.1:0", agents: "127.0.0.1:0", options: o}
+	w := &world{t: t, dir: t.TempDir(), host: ownAddress(), options: o}
+	w.anyPort()
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	w.sub = "/subscriptions/" + w.admin.Subscription
@@ -69,7 +86,7 @@ func newWorldWith(t *testing.T, o service.Options) *world {
 func (w *world) start() {
 	w.t.Helper()
 	o := w.options
-	o.DataDir, o.Listen, o.AgentListen, o.Advertise = w.dir, w.listen, w.agents, []string{"127.0.0.1"}
+	o.DataDir, o.Listen, o.AgentListen, o.Advertise = w.dir, w.listen, w.agents, []string{w.host}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
