@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -197,6 +198,7 @@ func (s sparse) requireMap(t fataler, v *repo.VolumeReader) {
 func requireRestore(t fataler, v *repo.VolumeReader, blocks map[int64][]byte) {
 	want := maps.Clone(blocks)
 	var mu sync.Mutex
+	handed, most, told := int64(0), int64(math.MaxInt64), false
 	err := v.Restore(context.Background(), func(block repo.VolumeBlock) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -211,10 +213,24 @@ func requireRestore(t fataler, v *repo.VolumeReader, blocks map[int64][]byte) {
 			delete(want, index)
 			index++
 		}
+		handed += int64(len(block.Data))
+		if handed > most {
+			t.Fatalf("%d bytes of %d at most", handed, most)
+		}
 		return nil
+	}, func(bytes int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if bytes > most {
+			t.Fatalf("%d bytes at most after %d", bytes, most)
+		}
+		most, told = bytes, true
 	})
 	if err != nil || len(want) > 0 {
 		t.Fatalf("%d blocks were not restored: %v", len(want), err)
+	}
+	if !told || handed != most {
+		t.Fatalf("%d bytes were restored of %d", handed, most)
 	}
 }
 
@@ -370,7 +386,7 @@ func TestRestoreReadsEachFrameOnceAndFindsAnotherPlace(t *testing.T) {
 		t.Errorf("%d reads of %d frames and the pages", store.packs, frames)
 	}
 	stop := errors.New("disk is full")
-	if err := v.Restore(t.Context(), func(repo.VolumeBlock) error { return stop }); !errors.Is(err, stop) {
+	if err := v.Restore(t.Context(), func(repo.VolumeBlock) error { return stop }, nil); !errors.Is(err, stop) {
 		t.Errorf("an error of the disk: %v", err)
 	}
 	for _, name := range memory.Names(layout.Packs) {
@@ -382,7 +398,7 @@ func TestRestoreReadsEachFrameOnceAndFindsAnotherPlace(t *testing.T) {
 		whole[100] ^= 1
 		memory.Overwrite(name, whole)
 	}
-	if err := v.Restore(t.Context(), func(repo.VolumeBlock) error { return nil }); !errors.Is(err, repo.ErrDamaged) {
+	if err := v.Restore(t.Context(), func(repo.VolumeBlock) error { return nil }, nil); !errors.Is(err, repo.ErrDamaged) {
 		t.Errorf("a damaged frame: %v", err)
 	}
 }

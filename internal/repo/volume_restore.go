@@ -28,13 +28,18 @@ const (
 // Neighbours of one frame are handed over together, up to 16 MiB, which a disk
 // takes faster. Every byte was checked against its name. write is called by
 // several goroutines at once, with each block once; the data may be used until
-// it returns. The first error ends it, and is returned.
-func (v *VolumeReader) Restore(ctx context.Context, write func(VolumeBlock) error) error {
+// it returns. The first error ends it, and is returned. atMost, which may be nil, is
+// told now and then how many bytes are handed over at most, in all: the more holes
+// are found, the fewer.
+func (v *VolumeReader) Restore(ctx context.Context, write func(VolumeBlock) error, atMost func(bytes int64)) error {
+	if atMost == nil {
+		atMost = func(int64) {}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan frameJob)
 	g.Go(func() error {
 		defer close(jobs)
-		return v.plan(ctx, jobs)
+		return v.plan(ctx, jobs, atMost)
 	})
 	for range max(restoreFrames, runtime.GOMAXPROCS(0)) {
 		g.Go(func() error { return v.work(ctx, jobs, write) })
@@ -57,9 +62,14 @@ type stored struct {
 func (s stored) frame() frameKey { return frameKey{s.at.Pack, s.at.Offset, s.at.Sealed} }
 
 // plan looks blocks up, a window at a time, and gives out frames.
-func (v *VolumeReader) plan(ctx context.Context, jobs chan<- frameJob) error {
+func (v *VolumeReader) plan(ctx context.Context, jobs chan<- frameJob, atMost func(int64)) error {
 	if v.root.IsHole() {
+		atMost(0)
 		return nil
+	}
+	left, next := v.shape.Length, int64(0)
+	skip := func(to int64) {
+		left, next = left-(min(to*v.shape.BlockSize, v.shape.Length)-next*v.shape.BlockSize), to+1
 	}
 	var window []stored
 	var failed error
@@ -71,8 +81,10 @@ func (v *VolumeReader) plan(ctx context.Context, jobs chan<- frameJob) error {
 		if failed = err; err != nil {
 			return false
 		}
+		skip(p.block)
 		window = append(window, stored{p, at})
 		if len(window) == restoreWindow {
+			atMost(left)
 			failed = giveOut(ctx, window, jobs)
 			window = nil // workers still read it
 		}
@@ -81,6 +93,10 @@ func (v *VolumeReader) plan(ctx context.Context, jobs chan<- frameJob) error {
 	if failed != nil {
 		return failed
 	}
+	if next < v.shape.Blocks() {
+		skip(v.shape.Blocks())
+	}
+	atMost(left)
 	return giveOut(ctx, window, jobs)
 }
 

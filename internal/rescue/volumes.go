@@ -73,7 +73,7 @@ func (p Point) Fill(ctx context.Context, name string, target *volume.Target, pro
 		if err != nil {
 			return err
 		}
-		err = v.Restore(ctx, func(b repo.VolumeBlock) error { return write(b.Offset, b.Data) })
+		err = v.Restore(ctx, func(b repo.VolumeBlock) error { return write(b.Offset, b.Data) }, nil)
 		if !errors.Is(err, repo.ErrDamaged) {
 			return err
 		}

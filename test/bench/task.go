@@ -148,7 +148,7 @@ func restoreVolume(ctx context.Context, t task) error {
 		return err
 	}
 	err = volume.Fill(ctx, target, func(ctx context.Context, write volume.WriteBlock) error {
-		return v.Restore(ctx, func(b repo.VolumeBlock) error { return write(b.Offset, b.Data) })
+		return v.Restore(ctx, func(b repo.VolumeBlock) error { return write(b.Offset, b.Data) }, nil)
 	}, nil)
 	return errors.Join(err, target.Close())
 }
@@ -179,7 +179,7 @@ func verifyVolume(ctx context.Context, t task) error {
 			return fmt.Errorf("block %d of %s is not what was backed up", b.Index, t.Volume)
 		}
 		return nil
-	})
+	}, nil)
 }
 
 const gcPercent = 25

@@ -333,7 +333,7 @@ func (w *crashWorld) wantCopy(result *agentv1.BackupResult, warnings []agentv1.W
 		w.Fatal(err)
 	}
 	got := make([]byte, len(w.content))
-	err = volume.Restore(w.Context(), func(b repo.VolumeBlock) error { copy(got[b.Offset:], b.Data); return nil })
+	err = volume.Restore(w.Context(), func(b repo.VolumeBlock) error { copy(got[b.Offset:], b.Data); return nil }, nil)
 	if err != nil || !bytes.Equal(got, w.content) {
 		w.Errorf("the vault has other data: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/repo"
@@ -35,17 +36,18 @@ func load(ctx context.Context, order Order, repository *repo.Repository, report 
 // fail at the device.
 func fill(ctx context.Context, reader *repo.VolumeReader, target *volume.Target, report func(agentv1.Progress)) (written int64, err error) {
 	var failed error // what the repository said
+	var total atomic.Int64
 	err = volume.Fill(ctx, target, func(ctx context.Context, write volume.WriteBlock) error {
 		failed = reader.Restore(ctx, func(b repo.VolumeBlock) error {
 			if err := write(b.Offset, b.Data); err != nil {
 				return fmt.Errorf("%w: %w", errDevice, err)
 			}
 			return nil
-		})
+		}, total.Store)
 		return failed
 	}, func(p volume.Progress) {
 		written = p.Done
-		report(agentv1.Progress{BytesDone: p.Done})
+		report(agentv1.Progress{BytesDone: p.Done, BytesTotal: total.Load()})
 	})
 	if err != nil && failed == nil {
 		err = fmt.Errorf("%w: %w", errDevice, err)

@@ -44,12 +44,17 @@ func newVault(t *testing.T) *vault {
 
 // run carries an order out on a file in place of a device.
 func (v *vault) run(order mover.Order) (mover.Report, error) {
+	return v.runTelling(order, func(agentv1.Progress) {})
+}
+
+// runTelling is the same to one who wants to know how far it is.
+func (v *vault) runTelling(order mover.Order, report func(agentv1.Progress)) (mover.Report, error) {
 	usual := gatetest.Usual()
 	usual.RecoveryPoint = order.RecoveryPoint
 	grant := v.gate.Grant(usual)
 	order.Repository = v.grant
 	order.Repository.Gate = &grant
-	return mover.Run(v.Context(), order, func(agentv1.Progress) {})
+	return mover.Run(v.Context(), order, report)
 }
 
 // commit writes the manifest that the controller would write.
@@ -107,9 +112,19 @@ func TestSaveAndLoad(t *testing.T) {
 
 	rubbish := bytes.Repeat([]byte{0xee}, 24<<20)
 	target := store(t, rubbish)
-	loaded, err := v.run(mover.Order{Task: mover.Load, RecoveryPoint: first, Stream: "volumes/a/b", Device: target})
+	var told []agentv1.Progress
+	loaded, err := v.runTelling(mover.Order{Task: mover.Load, RecoveryPoint: first, Stream: "volumes/a/b", Device: target},
+		func(p agentv1.Progress) { told = append(told, p) })
 	if err != nil || loaded.BytesRead != 12<<20 {
 		t.Fatalf("%+v, %v", loaded, err)
+	}
+	for i, p := range told { // the holes in between are known before anything is written
+		if p.BytesTotal != 12<<20 || p.BytesDone > p.BytesTotal || i > 0 && p.BytesDone < told[i-1].BytesDone {
+			t.Fatalf("told %+v", told)
+		}
+	}
+	if last := told[len(told)-1]; last.BytesDone != last.BytesTotal {
+		t.Errorf("told at last %+v", last)
 	}
 	if got, _ := os.ReadFile(target); !bytes.Equal(got, content) {
 		t.Error("the device does not hold what was saved")
