@@ -29,7 +29,12 @@ type PowerState struct {
 // ClusterConnection says whether the programs in the cluster are heard of.
 type ClusterConnection struct {
 	// State is NeverConnected, Connected or Disconnected.
-	State         string   `json:"state"`
+	State string `json:"state"`
+	// Reason says why the cluster's programs are turned away: somebody
+	// disconnected it, or connected it under another name.
+	Reason *ErrorBody `json:"reason,omitempty"`
+	// ClusterUID is the uid of the cluster's namespace kube-system.
+	ClusterUID    string   `json:"clusterUid,omitempty"`
 	LastSeen      string   `json:"lastSeen,omitempty"`
 	AgentVersion  string   `json:"agentVersion,omitempty"`
 	Nodes         int      `json:"nodes,omitempty"`
@@ -37,6 +42,22 @@ type ClusterConnection struct {
 	// ExtensionState is the same of the extension's agent.
 	ExtensionState    string `json:"extensionState"`
 	ExtensionLastSeen string `json:"extensionLastSeen,omitempty"`
+}
+
+// ConnectTokenRequest is the body of POST {cluster}/createConnectToken; it may be
+// left out. A cluster that is connected under another name, or a name that stands
+// for another connected cluster, is refused unless TakeOver.
+type ConnectTokenRequest struct {
+	// ClusterUID is the uid of the namespace kube-system, by which the service
+	// recognises the cluster.
+	ClusterUID string `json:"clusterUid,omitempty"`
+	TakeOver   bool   `json:"takeOver,omitempty"`
+}
+
+// DisconnectRequest is the body of POST {cluster}/disconnect; it may be left out.
+type DisconnectRequest struct {
+	// ClusterUID, when given, has the request refused for any other cluster.
+	ClusterUID string `json:"clusterUid,omitempty"`
 }
 
 // ConnectToken answers POST {cluster}/createConnectToken: what the connector

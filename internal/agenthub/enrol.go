@@ -19,7 +19,7 @@ func (h *Hub) enrol(ctx context.Context, _ *http.Request, in agentv1.EnrolReques
 		return nil, err
 	}
 	err = h.Store.Update(ctx, func(tx catalog.Tx) error {
-		return h.seen(tx, credential.Agent, in.Facts, nil)
+		return h.enrolled(tx, credential.Agent, in.Facts)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("enrol %s of %s: %w", credential.Role, credential.ClusterID, err)

@@ -9,6 +9,9 @@ type Cluster struct {
 	// DNSPrefix and NodeGroup are echoed; the service does not use them.
 	DNSPrefix string `json:"dnsPrefix,omitempty"`
 	NodeGroup string `json:"nodeGroup,omitempty"`
+	// UID is that of the namespace kube-system of the Kubernetes cluster that was
+	// last to be connected, or is to be, as this one; empty where nobody told it.
+	UID string `json:"uid,omitempty"`
 }
 
 // Connection is what the service knows of one program in a cluster: the
@@ -20,6 +23,8 @@ type Connection struct {
 	LastSeen time.Time    `json:"lastSeen,omitzero"`
 	Facts    ClusterFacts `json:"facts,omitzero"`
 	Health   *Health      `json:"health,omitempty"` // nil: not reported
+	// Ended says why the program is turned away; nil while it may call.
+	Ended *Problem `json:"ended,omitempty"`
 }
 
 // Roles of connections.
@@ -34,9 +39,9 @@ const SilenceLimit = 3 * time.Minute
 // ConnectionID returns the id of a cluster's connection in a role.
 func ConnectionID(clusterID, role string) string { return clusterID + "/connections/" + role }
 
-// Alive says whether the program was heard of lately.
+// Alive says whether the program may call and was heard of lately.
 func (c *Connection) Alive(now time.Time) bool {
-	return !c.LastSeen.IsZero() && now.Sub(c.LastSeen) <= SilenceLimit
+	return c.Ended == nil && !c.LastSeen.IsZero() && now.Sub(c.LastSeen) <= SilenceLimit
 }
 
 // ClusterFacts is what a cluster tells of itself.

@@ -40,6 +40,10 @@ const (
 	CodeTrustedAccessMissing  Code = "UserErrorTrustedAccessRoleBindingNotFound"
 	CodeLinkedAuthorization   Code = "LinkedAuthorizationFailed"
 	CodeClusterNotConnected   Code = "UserErrorClusterNotConnected"
+	CodeClusterConnected      Code = "UserErrorClusterAlreadyConnected"
+	CodeClusterNameTaken      Code = "UserErrorClusterNameInUse"
+	CodeClusterOther          Code = "UserErrorClusterIsAnother"
+	CodeClusterDisconnected   Code = "UserErrorClusterDisconnected"
 	CodeClusterRegionMismatch Code = "UserErrorClusterInAnotherRegion"
 )
 
@@ -122,6 +126,10 @@ var codes = map[Code]codeFacts{
 	CodeTrustedAccessMissing:  act("Create a trusted access role binding from the vault to the cluster with the role Microsoft.DataProtection/backupVaults/backup-operator."),
 	CodeLinkedAuthorization:   act("Ask for the Reader role on the backed-up cluster."),
 	CodeClusterNotConnected:   later("Check that the cluster runs and that its connector can reach the service."),
+	CodeClusterConnected:      act("Disconnect the cluster under its other name first, or take it over (cluster connect --take-over)."),
+	CodeClusterNameTaken:      act("Give the cluster another name, or disconnect the one that has it first; when it has replaced that one, take the name over (cluster connect --take-over)."),
+	CodeClusterOther:          act("Check --name and the kubeconfig."),
+	CodeClusterDisconnected:   act("Connect the cluster again (holdfast cluster connect), then declare its extension again."),
 	CodeClusterRegionMismatch: act("Use a vault in the cluster's region."),
 
 	CodeInvalidInput:              act("Check the required inputs and try again."),

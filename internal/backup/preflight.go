@@ -13,6 +13,8 @@ type Facts struct {
 	UserIdentity *UserIdentity
 	// Connected says whether the extension's agent was heard of lately.
 	Connected bool
+	// Ended says why that agent is turned away; nil while it may call.
+	Ended *Problem
 	// Health is what the extension last reported; nil when it has not.
 	Health *Health
 	// Bindings are the trusted access bindings of the cluster.
@@ -99,6 +101,8 @@ func (f Facts) checkExtension(i *Instance) *Problem {
 		return NewProblem(CodeExtensionUnhealthy, e.ID, "extension %s is %s", e.Name(), strings.ToLower(string(e.State)))
 	case e.ClusterPrincipal == "":
 		return NewProblem(CodeExtensionIdentityNotFound, e.ID, "extension %s has no identity", e.Name())
+	case f.Ended != nil:
+		return NewProblem(CodeClusterNotConnected, i.Datasource.ID, "the extension's agent on cluster %s is turned away%s", i.Datasource.ID, because(f.Ended)).advise(f.Ended.Actions...)
 	case !f.Connected:
 		return NewProblem(CodeClusterNotConnected, i.Datasource.ID, "the extension's agent on cluster %s was not heard of lately", i.Datasource.ID)
 	case f.Health != nil && !f.Health.Healthy:

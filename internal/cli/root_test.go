@@ -23,6 +23,7 @@ type fixture struct {
 	dir      string
 	requests []string
 	answers  map[string]string // "METHOD path" to a JSON body
+	refusals map[string]string // the same, answered with a conflict
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -58,6 +59,10 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, ok := f.answers[r.Method+" "+r.URL.Path]
 	if !ok && r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/roleAssignments/") { // under a new GUID each time
 		answer, ok = `{}`, true
+	}
+	if refusal, refused := f.refusals[r.Method+" "+r.URL.Path]; refused {
+		w.WriteHeader(http.StatusConflict)
+		answer, ok = refusal, true
 	}
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)

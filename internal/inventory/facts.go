@@ -91,7 +91,7 @@ func gatherConnection(tx catalog.Tx, clusterID string, now time.Time, f *backup.
 	if err != nil || c == nil {
 		return err
 	}
-	f.Connected, f.Health = c.Alive(now), c.Health
+	f.Connected, f.Ended, f.Health = c.Alive(now), c.Ended, c.Health
 	return nil
 }
 

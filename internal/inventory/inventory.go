@@ -20,6 +20,7 @@ const (
 	LabelContainer = "container" // extensions, recovery points: the backup storage location
 	LabelSource    = "source"    // trusted access bindings: the vault
 	LabelName      = "name"      // storage accounts: the name alone
+	LabelUID       = "uid"       // clusters: the Kubernetes cluster they stand for
 	LabelStaging   = "staging"   // jobs: the storage account that something is to be deleted from
 )
 
@@ -31,7 +32,7 @@ var (
 	Deleted        = Collection[backup.DeletedInstance, *backup.DeletedInstance]{kind: "deleted-instance", labels: deletedLabels}
 	Jobs           = Collection[backup.Job, *backup.Job]{kind: "job", labels: jobLabels}
 	RecoveryPoints = Collection[backup.RecoveryPoint, *backup.RecoveryPoint]{kind: "recovery-point", labels: pointLabels}
-	Clusters       = Collection[backup.Cluster, *backup.Cluster]{kind: "cluster"}
+	Clusters       = Collection[backup.Cluster, *backup.Cluster]{kind: "cluster", labels: clusterLabels}
 	Connections    = Collection[backup.Connection, *backup.Connection]{kind: "connection"}
 	Extensions     = Collection[backup.Extension, *backup.Extension]{kind: "extension", labels: extensionLabels}
 	Bindings       = Collection[backup.TrustedAccessBinding, *backup.TrustedAccessBinding]{kind: "trusted-access", labels: bindingLabels}

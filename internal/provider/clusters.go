@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"time"
 
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/arm"
@@ -32,7 +31,7 @@ func (p *Provider) clusters() arm.Type {
 			{Path: subscriptionPath + "/providers/" + typeCluster, Handler: all},
 			{Path: groupPath + "/providers/" + typeCluster, Handler: all},
 		},
-		Actions: []arm.Action{{Name: "createConnectToken", Handler: p.createConnectToken}},
+		Actions: []arm.Action{{Name: "createConnectToken", Handler: p.createConnectToken}, {Name: "disconnect", Handler: p.disconnectCluster}},
 	}
 }
 
@@ -89,7 +88,7 @@ func clusterFrom(in v1.Cluster, old *backup.Cluster) (*backup.Cluster, error) {
 	}
 	var before backup.Identity
 	if old != nil {
-		before = old.Identity
+		before, c.UID = old.Identity, old.UID
 		if err := refuse(backup.SameLocation(c.Meta, old.Meta)); err != nil {
 			return nil, err
 		}
@@ -129,25 +128,6 @@ func deleteBelow[T any, P interface {
 	return nil
 }
 
-// createConnectToken issues what the connector of a cluster enrols with.
-func (p *Provider) createConnectToken(ctx context.Context, r *arm.Request) (*arm.Response, error) {
-	var out v1.ConnectToken
-	err := p.Store.Update(ctx, func(tx catalog.Tx) error {
-		c, err := inventory.Clusters.Get(tx, r.ID.String())
-		if err != nil {
-			return err
-		}
-		token, expires, err := p.Tokens.IssueEnrolment(tx, c.ID, backup.RoleConnector)
-		out = v1.ConnectToken{Token: token, ExpiresAt: arm.FormatTime(expires), ClusterID: c.ID,
-			AgentAddress: p.AgentAddress, ServiceCA: p.ServiceCA}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return arm.OK(out), nil
-}
-
 // clusterTo shows a cluster with what is known of its connection.
 func (p *Provider) clusterTo(tx catalog.Tx, c *backup.Cluster) (v1.Cluster, error) {
 	now := p.Clock.Now()
@@ -170,27 +150,15 @@ func (p *Provider) clusterTo(tx catalog.Tx, c *backup.Cluster) (v1.Cluster, erro
 	shown := out.Properties.HoldfastConnection
 	shown.State, shown.LastSeen = connectionState(connector, now)
 	shown.ExtensionState, shown.ExtensionLastSeen = connectionState(extension, now)
+	shown.ClusterUID = c.UID
 	if shown.State == connected {
 		out.Properties.PowerState.Code = "Running"
 	}
 	if connector != nil {
 		f := connector.Facts
+		shown.Reason = errorInfo(connector.Ended)
 		shown.AgentVersion, shown.Nodes, shown.Architectures = f.AgentVersion, f.Nodes, f.Architectures
 		out.Properties.KubernetesVersion, out.Properties.CurrentKubernetesVersion = f.KubernetesVersion, f.KubernetesVersion
 	}
 	return out, nil
-}
-
-// connected is the state of a program that was heard of lately.
-const connected = "Connected"
-
-func connectionState(c *backup.Connection, now time.Time) (state, lastSeen string) {
-	switch {
-	case c == nil || c.LastSeen.IsZero():
-		return "NeverConnected", ""
-	case c.Alive(now):
-		return connected, arm.FormatTime(c.LastSeen)
-	default:
-		return "Disconnected", arm.FormatTime(c.LastSeen)
-	}
 }

@@ -69,11 +69,17 @@ func (p *Provider) extensionTo(e *backup.Extension) v1.Extension {
 	if e.Scope != nil {
 		out.Properties.Scope = &v1.ExtensionScope{Cluster: &v1.ClusterScope{ReleaseNamespace: e.Scope.ReleaseNamespace}}
 	}
-	if e.Problem != nil {
-		out.Properties.ErrorInfo = &v1.ErrorBody{Code: string(e.Problem.Code), Message: e.Problem.Message, Target: e.Problem.Target,
-			AdditionalInfo: []v1.AdditionalInfo{{Type: "UserFacingError", Info: *facing(e.Problem)}}}
-	}
+	out.Properties.ErrorInfo = errorInfo(e.Problem)
 	return out
+}
+
+// errorInfo shows a problem as part of a resource; nil stays nil.
+func errorInfo(p *backup.Problem) *v1.ErrorBody {
+	if p == nil {
+		return nil
+	}
+	return &v1.ErrorBody{Code: string(p.Code), Message: p.Message, Target: p.Target,
+		AdditionalInfo: []v1.AdditionalInfo{{Type: "UserFacingError", Info: *facing(p)}}}
 }
 
 func extensionStatusTo(s *backup.ExtensionStatus) v1.ExtensionStatus {

@@ -117,7 +117,7 @@ func (w *world) Authenticate(r *http.Request) (access.Principal, error) {
 }
 
 // Assignments: the owner has everything, the operator the vault's group only, the
-// stranger what nobody has heard of here.
+// stranger what nobody has heard of here, the neighbour the second cluster.
 func (w *world) Assignments(_ context.Context, p access.Principal) ([]access.Assignment, error) {
 	roles := map[string]struct{ role, scope string }{
 		"owner":       {access.RoleOwner, sub},
@@ -125,6 +125,7 @@ func (w *world) Assignments(_ context.Context, p access.Principal) ([]access.Ass
 		"operator":    {access.RoleBackupOperator, group},
 		"contributor": {access.RoleBackupContributor, group},
 		"stranger":    {access.RoleOwner, strangeSub},
+		"neighbour":   {access.RoleOwner, secondAt},
 	}
 	held, ok := roles[p.ObjectID]
 	if !ok {

@@ -103,6 +103,11 @@ func (t *turn) overdue(o agentops.Operation, p patience) (*backup.Problem, error
 		return backup.NewProblem(backup.CodeTrackingTimeout, o.ClusterID, "the cluster did not finish the operation %s by %s%s",
 			o.Kind, o.Deadline.Format(time.RFC3339), lastPhase(o)), nil
 	}
+	if !t.now.Before(o.LeaseExpires) {
+		if ended, err := t.turnedAway(o); ended != nil || err != nil {
+			return ended, err
+		}
+	}
 	if early := cmp.Or(p.early, p.silence); o.Attempts == 0 && t.now.Sub(o.Created) > early {
 		if busy, err := t.busy(o); busy || err != nil {
 			return nil, err
@@ -114,6 +119,18 @@ func (t *turn) overdue(o agentops.Operation, p patience) (*backup.Problem, error
 			o.Role, p.silence, o.Kind, lastPhase(o)), nil
 	}
 	return nil, nil
+}
+
+// turnedAway says why nobody can take the operation up, or go on with it: the
+// cluster is not connected as this resource any more.
+func (t *turn) turnedAway(o agentops.Operation) (*backup.Problem, error) {
+	c, err := inventory.Connections.Get(t.tx, backup.ConnectionID(o.ClusterID, string(o.Role)))
+	if err != nil || c.Ended == nil {
+		return nil, gone(err)
+	}
+	p := backup.NewProblem(backup.CodeClusterNotConnected, o.ClusterID, "the %s of the cluster is turned away: %s", o.Role, c.Ended.Message)
+	p.Actions, p.Retryable = c.Ended.Actions, false
+	return p, nil
 }
 
 // busy says whether an operation that nobody has taken up stands in line for a

@@ -17,7 +17,8 @@ func clusters(c *console.Console) *cobra.Command {
 	k := console.Kind{Version: clusterVersion, Path: func(name string) (string, error) { return clusterPath(c, name) },
 		Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "location", Path: "location"},
 			{Title: "kubernetes", Path: "properties.kubernetesVersion"}, {Title: "state", Path: "properties.provisioningState"},
-			{Title: "connected", Path: "properties.holdfastConnection.state"}, {Title: "last seen", Path: "properties.holdfastConnection.lastSeen"}}}
+			{Title: "connected", Path: "properties.holdfastConnection.state"}, {Title: "last seen", Path: "properties.holdfastConnection.lastSeen"},
+			{Title: "reason", Path: "properties.holdfastConnection.reason.message"}}}
 	return console.Noun("cluster", "Connected clusters", createCluster(c), connectCluster(c), disconnectCluster(c), k.Show(c), k.List(c), k.Delete(c, "Forget a cluster"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,12 +18,13 @@ import (
 type connectInput struct {
 	name, location, kubeconfig, kubeContext, image, address string
 	requests                                                []string
+	takeOver                                                bool
 }
 
 func connectCluster(c *console.Console) *cobra.Command {
 	var in connectInput
 	cmd := &cobra.Command{Use: "connect", Short: "Install the connector into a cluster, so that it calls this service", Args: cobra.NoArgs,
-		Long: "Creates the cluster's resource if there is none, gets a one-time token and installs the connector with\nyour kubeconfig. Repeating it repairs or upgrades the connector. The service never holds the kubeconfig.",
+		Long: "Creates the cluster's resource if there is none, gets a one-time token and installs the connector with\nyour kubeconfig. Repeating it repairs or upgrades the connector. The service never holds the kubeconfig.\n\nA cluster that is connected under another name is refused, and so is a name that stands for another\nconnected cluster. --take-over goes on: what was connected before is then told so.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), c) }}
 	console.NameFlag(cmd, &in.name, "name of the cluster")
 	f := cmd.Flags()
@@ -32,6 +34,7 @@ func connectCluster(c *console.Console) *cobra.Command {
 	f.StringVar(&in.image, "image", "", "image of the connector (default: the released one)")
 	f.StringVar(&in.address, "agent-address", "", "address at which the cluster reaches the service (default: what the service says)")
 	f.StringArrayVar(&in.requests, "requests", nil, "cpu=…, memory=… that the connector's pods request")
+	f.BoolVar(&in.takeOver, "take-over", false, "take the cluster, or the name, over from what is connected")
 	return cmd
 }
 
@@ -44,11 +47,11 @@ func (in *connectInput) run(ctx context.Context, c *console.Console) error {
 	if err != nil {
 		return err
 	}
-	path, err := in.ensure(ctx, c)
+	uid, err := connect.ClusterID(ctx, config)
 	if err != nil {
 		return err
 	}
-	token, err := connectToken(ctx, c, path)
+	path, token, err := in.token(ctx, c, uid)
 	if err != nil {
 		return err
 	}
@@ -67,47 +70,45 @@ func (in *connectInput) run(ctx context.Context, c *console.Console) error {
 	return c.Print(out)
 }
 
-// ensure creates the cluster's resource unless it exists.
-func (in *connectInput) ensure(ctx context.Context, c *console.Console) (string, error) {
-	path, err := clusterPath(c, in.name)
+// token creates the cluster's resource unless it exists, and gets a token for its
+// connector. When the service refuses, a new resource is taken back.
+func (in *connectInput) token(ctx context.Context, c *console.Console, uid string) (path string, token apiv1.ConnectToken, err error) {
+	path, created, err := in.ensure(ctx, c)
 	if err != nil {
-		return "", err
+		return "", token, err
+	}
+	raw, err := c.Call(ctx, http.MethodPost, path+"/createConnectToken", clusterVersion, apiv1.ConnectTokenRequest{ClusterUID: uid, TakeOver: in.takeOver})
+	if err != nil && created {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
+		defer cancel()
+		if _, left := c.Call(ctx, http.MethodDelete, path, clusterVersion, nil); left != nil {
+			c.Say("The resource %s was created and could not be deleted again: %v", in.name, left)
+		}
+	}
+	if err != nil {
+		return "", token, err
+	}
+	return path, token, json.Unmarshal(raw, &token)
+}
+
+// takeBackTime bounds the deletion of a resource that was created in vain.
+const takeBackTime = 30 * time.Second
+
+// ensure creates the cluster's resource unless it exists.
+func (in *connectInput) ensure(ctx context.Context, c *console.Console) (path string, created bool, err error) {
+	if path, err = clusterPath(c, in.name); err != nil {
+		return "", false, err
 	}
 	if _, err = c.Get(ctx, path, clusterVersion); !client.IsNotFound(err) {
-		return path, err
+		return path, false, err
 	}
 	if in.location == "" {
-		return "", console.Usage("cluster %s does not exist yet: give --location to create it", in.name)
+		return "", false, console.Usage("cluster %s does not exist yet: give --location to create it", in.name)
 	}
 	_, err = c.Call(ctx, http.MethodPut, path, clusterVersion, newCluster(in.location))
-	return path, err
+	return path, err == nil, err
 }
 
 func newCluster(location string) map[string]any {
 	return map[string]any{"location": location, "identity": map[string]any{"type": "SystemAssigned"}, "properties": map[string]any{}}
-}
-
-func connectToken(ctx context.Context, c *console.Console, path string) (apiv1.ConnectToken, error) {
-	var token apiv1.ConnectToken
-	raw, err := c.Call(ctx, http.MethodPost, path+"/createConnectToken", clusterVersion, nil)
-	if err != nil {
-		return token, err
-	}
-	return token, json.Unmarshal(raw, &token)
-}
-
-func disconnectCluster(c *console.Console) *cobra.Command {
-	var kubeconfig, kubeContext string
-	cmd := &cobra.Command{Use: "disconnect", Short: "Take connector and extension out of a cluster; snapshots and recovery points stay", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := connect.Config(kubeconfig, kubeContext)
-			if err != nil {
-				return err
-			}
-			return connect.Remove(cmd.Context(), config, nil)
-		}}
-	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster (default: as kubectl)")
-	cmd.Flags().StringVar(&kubeContext, "kube-context", "", "context in it (default: its current one)")
-	console.Confirm(c, cmd)
-	return cmd
 }
