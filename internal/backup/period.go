@@ -41,6 +41,17 @@ func (p Period) ApproxDays() float64 {
 	return float64(p.Years*365+p.Months*30+p.Days) + p.Clock.Hours()/24
 }
 
+// MostDays returns how many days p may take at most, in whatever month and year it
+// begins: 366 for P12M.
+func (p Period) MostDays() float64 {
+	most := 0.0
+	for month := range time.Month(12) { // the first of them comes before a leap day
+		begin := time.Date(2023, time.March+month, 1, 0, 0, 0, 0, time.UTC)
+		most = max(most, p.After(begin).Sub(begin).Hours()/24)
+	}
+	return most
+}
+
 // Interval is one repeating time interval of a schedule, R/<start>/<period>.
 // The repeat count is ignored: a schedule runs for ever.
 type Interval struct {
@@ -64,7 +75,7 @@ func (i Interval) StartIn(zone *time.Location) time.Time {
 // R/2023-01-04T09:00:00+00:00/PT4H.
 func ParseInterval(text string) (Interval, error) {
 	parts := strings.Split(text, "/")
-	if len(parts) != 3 || !strings.HasPrefix(parts[0], "R") {
+	if len(parts) != 3 || !repeats.MatchString(parts[0]) {
 		return Interval{}, fmt.Errorf("%q is not a repeating interval such as R/2023-01-04T09:00:00+00:00/PT4H", text)
 	}
 	start, err := ParseMoment(parts[1], time.UTC)
@@ -75,7 +86,10 @@ func ParseInterval(text string) (Interval, error) {
 	return Interval{Start: start, Local: !hasZone.MatchString(parts[1]), Every: every}, err
 }
 
-var hasZone = regexp.MustCompile(`(Z|[+-]\d\d:\d\d)$`)
+var (
+	repeats = regexp.MustCompile(`^R(\d*|-1)$`)
+	hasZone = regexp.MustCompile(`(Z|[+-]\d\d:\d\d)$`)
+)
 
 // ParseMoment parses a moment as RFC 3339 has it and, as clients send it, without
 // seconds or without a zone; then it is one of the given zone.

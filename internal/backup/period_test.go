@@ -38,15 +38,35 @@ func TestPeriodAfterFollowsTheCalendar(t *testing.T) {
 	}
 }
 
+// MostDays is the longest that After ever makes of a period.
+func TestMostDays(t *testing.T) {
+	for text, want := range map[string]float64{"P360D": 360, "P51W": 357, "P11M": 337, "P12M": 366, "P1Y": 366, "P1M": 31, "P2M": 62, "P1M1D": 32, "PT36H": 1.5} {
+		p, err := ParsePeriod(text)
+		if err != nil || p.MostDays() != want {
+			t.Errorf("%s: %v days, %v; want %v", text, p.MostDays(), err, want)
+		}
+	}
+	for months := 1; months <= 36; months++ {
+		p, most := Period{Months: months}, 0.0
+		for d := range 4 * 366 {
+			begin := time.Date(2023, 1, 1+d, 0, 0, 0, 0, time.UTC)
+			most = max(most, p.After(begin).Sub(begin).Hours()/24)
+		}
+		if p.MostDays() != most {
+			t.Errorf("%d months: %v days, want %v", months, p.MostDays(), most)
+		}
+	}
+}
+
 func TestParseInterval(t *testing.T) {
 	for _, text := range []string{
-		"R/2023-01-04T09:00:00+00:00/PT4H", "R/2021-05-02T05:30:00Z/P1W", "R5/2023-01-04T09:00:00/P1D", "R/2023-05-23T02:30+00:00/P1W",
+		"R/2023-01-04T09:00:00+00:00/PT4H", "R/2021-05-02T05:30:00Z/P1W", "R5/2023-01-04T09:00:00/P1D", "R-1/2023-01-04T09:00:00Z/P1D", "R/2023-05-23T02:30+00:00/P1W",
 	} {
 		if _, err := ParseInterval(text); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, text := range []string{"", "R/PT4H", "2023-01-04T09:00:00Z/PT4H/x", "R/yesterday/PT4H", "R/2023-01-04T09:00:00Z/4h", "R/2023-01-04T09:00:00Z/PT4H/"} {
+	for _, text := range []string{"", "R/PT4H", "2023-01-04T09:00:00Z/PT4H/x", "R/yesterday/PT4H", "Run/2023-01-04T09:00:00Z/PT4H", "R-2/2023-01-04T09:00:00Z/PT4H", "R/2023-01-04T09:00:00Z/4h", "R/2023-01-04T09:00:00Z/PT4H/"} {
 		if _, err := ParseInterval(text); err == nil {
 			t.Errorf("%q was accepted", text)
 		}

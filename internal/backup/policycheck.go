@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -26,10 +27,26 @@ func (p Policy) Check() *Problem {
 	if len(p.DatasourceTypes) != 1 || !equalFold(p.DatasourceTypes[0], DatasourceAKS) {
 		return Invalid("properties.datasourceTypes", "datasourceTypes must be exactly [%q]", DatasourceAKS)
 	}
-	for _, check := range []func() *Problem{p.checkRules, p.checkTags, p.checkApart, p.checkVaultLimits} {
+	for _, check := range []func() *Problem{p.checkSize, p.checkRules, p.checkTags, p.checkApart, p.checkVaultLimits} {
 		if problem := check(); problem != nil {
 			return problem
 		}
+	}
+	return nil
+}
+
+// maxPolicyBytes is how large the rules of a policy may be, as they are stored: each
+// recovery point carries them with it.
+const maxPolicyBytes = 64 << 10
+
+func (p Policy) checkSize() *Problem {
+	body, err := json.Marshal(p.Rules)
+	if err != nil {
+		return Invalid("properties.policyRules", "%v", err)
+	}
+	if len(body) > maxPolicyBytes {
+		return Invalid("properties.policyRules", "the rules are %d bytes, and may be %d", len(body), maxPolicyBytes).
+			advise("Make several policies of them.")
 	}
 	return nil
 }
@@ -123,8 +140,8 @@ func (l Lifecycle) check(target string) *Problem {
 		return Invalid(target+".deleteAfter.duration", "recovery points stay for at least %d day, not %s", minStayDays, l.DeleteAfter).advise("Choose P1D or longer.")
 	case days > maxStayDays:
 		return Invalid(target+".deleteAfter.duration", "recovery points stay for at most 99 years, not %s", l.DeleteAfter).advise("Choose P99Y or shorter.")
-	case l.Source == TierOperational && days > MaxOperationalDays:
-		return Invalid(target+".deleteAfter.duration", "the OperationalStore keeps recovery points for at most %d days, not %s", MaxOperationalDays, l.DeleteAfter).
+	case l.Source == TierOperational && period.MostDays() > MaxOperationalDays:
+		return Invalid(target+".deleteAfter.duration", "the OperationalStore keeps recovery points for at most %d days, and %s may be %g", MaxOperationalDays, l.DeleteAfter, period.MostDays()).
 			advise(fmt.Sprintf("Choose P%dD or shorter, and keep recovery points for longer in the VaultStore.", MaxOperationalDays))
 	}
 	return l.checkCopies(target+".targetDataStoreCopySettings", period)

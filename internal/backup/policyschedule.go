@@ -73,7 +73,15 @@ var (
 	allowedDays  = []int{1, 7}
 )
 
-const leastApart = 4 * time.Hour
+const (
+	week       = 7 * 24 * time.Hour
+	leastApart = 4 * time.Hour
+	// mostInWeek is how many backups can be that far apart in a week.
+	mostInWeek = int(week / leastApart)
+	// latestStart is the last year a schedule may begin in: far from the end of the
+	// dates that programs can read.
+	latestStart = 9000
+)
 
 func (b BackupRule) checkSchedule(target string) *Problem {
 	if len(b.Intervals) == 0 {
@@ -90,6 +98,9 @@ func (b BackupRule) checkSchedule(target string) *Problem {
 			return Invalid(target+".repeatingTimeIntervals", "%v", err).
 				advise("Write a repeating time interval as R/<start>/<duration>, such as R/2023-01-04T09:00:00+00:00/PT4H.")
 		}
+		if parsed.Start.Year() > latestStart {
+			return Invalid(target+".repeatingTimeIntervals", "%q begins in the year %d", text, parsed.Start.Year()).advise("Give the day of the first backup, such as R/2026-11-01T06:00:00+00:00/PT4H.")
+		}
 		hours, days := parsed.Every.hoursOrDays()
 		if !slices.Contains(allowedHours, hours) && !slices.Contains(allowedDays, days) {
 			return Invalid(target+".repeatingTimeIntervals", "backups every %s are not possible", text[strings.LastIndexByte(text, '/')+1:]).
@@ -100,18 +111,23 @@ func (b BackupRule) checkSchedule(target string) *Problem {
 }
 
 // checkApart makes sure that no two backups are due too close to each other,
-// whatever intervals they come from.
+// whatever intervals they come from. In rules of several time zones that is another
+// thing in summer than in winter, so they are compared in every week of a year.
 func (p Policy) checkApart() *Problem {
 	calendar, err := p.Calendar()
 	if err != nil {
 		return Invalid("properties.policyRules", "%v", err)
 	}
-	var times []time.Duration
-	for _, rule := range calendar {
-		for _, i := range rule.Intervals {
-			times = append(times, inWeek(i, rule.Zone)...)
+	for n := range 53 {
+		times := inWeek(calendar, time.Date(2026, time.January, 1+7*n, 0, 0, 0, 0, time.UTC))
+		if problem := checkTimes(times); problem != nil {
+			return problem
 		}
 	}
+	return nil
+}
+
+func checkTimes(times []time.Duration) *Problem {
 	slices.Sort(times)
 	for n, t := range times {
 		next := times[(n+1)%len(times)]
@@ -126,13 +142,30 @@ func (p Policy) checkApart() *Problem {
 	return nil
 }
 
-const week = 7 * 24 * time.Hour
-
 func weekday(t time.Duration) time.Weekday { return time.Weekday(t % week / (24 * time.Hour)) }
 
-// inWeek lists when an interval is due in a week without a change of the clocks,
-// counted from the midnight before Sunday.
-func inWeek(i schedule.Interval, zone *time.Location) []time.Duration {
+// inWeek lists when a calendar is due in a week without a change of the clocks,
+// counted from the midnight before Sunday in the zone of its first rule; moment lies
+// in that week. It stops where there are too many.
+func inWeek(c schedule.Calendar, moment time.Time) (times []time.Duration) {
+	for _, rule := range c {
+		_, first := moment.In(c[0].Zone).Zone()
+		_, here := moment.In(rule.Zone).Zone()
+		ahead := time.Duration(here-first) * time.Second
+		for _, i := range rule.Intervals {
+			for _, t := range timesOf(i, rule.Zone) {
+				times = append(times, (t-ahead+week)%week)
+			}
+		}
+		if len(times) > mostInWeek {
+			break
+		}
+	}
+	return times
+}
+
+// timesOf lists when an interval is due in such a week by the clocks of its zone.
+func timesOf(i schedule.Interval, zone *time.Location) []time.Duration {
 	local := i.Start.In(zone)
 	h, m, s := local.Clock()
 	every := time.Duration(i.Hours)*time.Hour + time.Duration(i.Days)*24*time.Hour

@@ -35,6 +35,7 @@ func TestPolicyRulesHaveRemedies(t *testing.T) {
 		"every 5 hours":           {intervals("R/2023-01-04T09:00:00Z/PT5H"), "repeatingTimeIntervals", "PT4H"},
 		"every month":             {intervals("R/2023-01-04T09:00:00Z/P1M"), "repeatingTimeIntervals", "P1W"},
 		"240 minutes":             {intervals("R/2023-01-04T09:00:00Z/PT240M"), "", ""},
+		"begins in a far year":    {intervals("R/9999-12-31T23:00:00Z/P1D"), "repeatingTimeIntervals", "day of the first backup"},
 		"no start":                {intervals("R/PT4H"), "repeatingTimeIntervals", "R/<start>"},
 		"start without a zone":    {intervals("R/2023-01-04T09:00:00/P1D"), "", ""},
 		"weekly on two days":      {intervals("R/2023-01-04T09:00:00Z/P1W", "R/2023-01-06T09:00:00Z/P1W"), "", ""},
@@ -52,6 +53,12 @@ func TestPolicyRulesHaveRemedies(t *testing.T) {
 		"a century in the vault":  {stay(1, 1, "P100Y"), "deleteAfter.duration", "P99Y"},
 		"99 years in the vault":   {stay(1, 1, "P99Y"), "", ""},
 		"too long in operational": {stay(1, 0, "P13M"), "deleteAfter.duration", "VaultStore"},
+		"eleven months":           {stay(1, 0, "P11M"), "", ""},
+		"a year in months":        {stay(1, 0, "P12M"), "deleteAfter.duration", "P360D"},
+		"a year in the vault":     {stay(1, 1, "P12M"), "", ""},
+		"thousands of intervals":  {intervals(slices.Repeat([]string{"R/2023-01-04T09:00:00Z/P1W"}, 1000)...), "policyRules", "4 hours apart"},
+		"a long name":             {func(p *Policy) { p.Rules[0].Name = strings.Repeat("x", 64<<10) }, "policyRules", "several policies"},
+		"times without end":       {criteria(Criteria{Times: slices.Repeat([]string{"2023-01-04T09:00:00Z"}, 3000)}), "policyRules", "several policies"},
 		"copied when it expires":  {copies(Copy{Target: TierVault, Option: "CopyOnExpiryOption"}), "", ""},
 		"copied after three days": {copies(Copy{Target: TierVault, Option: "CustomCopyOption", After: "P3D"}), "", ""},
 		"copied too late":         {copies(Copy{Target: TierVault, Option: "CustomCopyOption", After: "P7D"}), "copyAfter.duration", "CopyOnExpiryOption"},
@@ -72,6 +79,32 @@ func TestPolicyRulesHaveRemedies(t *testing.T) {
 		checkProblem(t, name, problem, CodeInvalidInput, c.target)
 		if problem != nil && !strings.Contains(strings.Join(problem.Actions, " "), c.remedy) {
 			t.Errorf("%s: %v is recommended, want %q", name, problem.Actions, c.remedy)
+		}
+	}
+}
+
+// Rules of several time zones are compared by the moments that their clocks mean, in
+// summer and in winter.
+func TestBackupsOfSeveralZonesAreApart(t *testing.T) {
+	for name, c := range map[string]struct {
+		zone, interval string
+		apart          bool
+	}{
+		"the same time far away":         {"New Zealand Standard Time", "R/2023-01-04T09:00:00/P1D", true},
+		"the same moment":                {"W. Europe Standard Time", "R/2023-01-04T10:00:00/P1D", false},
+		"apart by the clocks alone":      {"W. Europe Standard Time", "R/2023-01-04T13:30:00/P1D", false},
+		"apart in winter alone":          {"W. Europe Standard Time", "R/2023-01-04T14:30:00/P1D", false},
+		"apart in summer alone":          {"W. Europe Standard Time", "R/2023-01-04T06:30:00/P1D", false},
+		"apart":                          {"W. Europe Standard Time", "R/2023-01-04T15:00:00/P1D", true},
+		"apart over the end of the week": {"Samoa Standard Time", "R/2023-01-07T02:30:00/P1W", true},
+	} {
+		p := goodPolicy()
+		p.Rules[0].Backup.Intervals = []string{"R/2023-01-04T09:00:00Z/P1D"}
+		other := *p.Rules[0].Backup
+		other.TimeZone, other.Intervals = &c.zone, []string{c.interval}
+		p.Rules = append(p.Rules, Rule{Name: "BackupElsewhere", Backup: &other})
+		if problem := p.Check(); (problem == nil) != c.apart {
+			t.Errorf("%s: %v", name, problem)
 		}
 	}
 }

@@ -67,6 +67,12 @@ func TestWhatCannotBeRead(t *testing.T) {
 		{`"tagName": "Monthly"`, `"tagName": ""`, "properties.policyRules[0].trigger.taggingCriteria.tagInfo.tagName"},
 		{`"VaultStore"`, `"Attic"`, "properties.policyRules[1].lifecycles[0].targetDataStoreCopySettings.dataStore.dataStoreType"},
 		{`"deleteAfter"`, `"keep"`, "properties.policyRules[1].lifecycles[0].deleteAfter"},
+		{`AzureBackupParams`, `AzureParams`, "properties.policyRules[0].backupParameters.objectType"},
+		{`DataStoreInfoBase`, `DataStoreInfo`, "properties.policyRules[0].dataStore.objectType"},
+		{`ScheduleBasedTriggerContext`, `AdhocBasedTriggerContext`, "properties.policyRules[0].trigger.objectType"},
+		{`ScheduleBasedBackupCriteria`, ``, "properties.policyRules[0].trigger.taggingCriteria.criteria.objectType"},
+		{`AbsoluteDeleteOption`, `Never`, "properties.policyRules[1].lifecycles[0].deleteAfter.objectType"},
+		{`CustomCopyOption`, `CopyOption`, "properties.policyRules[1].lifecycles[0].targetDataStoreCopySettings.copyAfter.objectType"},
 	} {
 		text := strings.Replace(whole, c.old, c.new, 1)
 		_, err := policywire.Read(parsed(t, text))
@@ -76,5 +82,49 @@ func TestWhatCannotBeRead(t *testing.T) {
 	}
 	if _, err := policywire.Read(nil); err == nil {
 		t.Error("a policy without properties was read")
+	}
+}
+
+// Whatever of a policy is null or missing, it is read or refused for what is missing.
+func TestNothingThatIsNullIsTooMuch(t *testing.T) {
+	var doc any
+	if err := json.Unmarshal([]byte(whole), &doc); err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	var visit func(node any)
+	try := func(put func(any), old any) {
+		count++
+		put(nil)
+		text, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy, err := policywire.Read(parsed(t, string(text)))
+		if err == nil {
+			policy.ID = "/backupPolicies/whole"
+			policy.Check()
+			policywire.Show(policy)
+		} else if problem, ok := backup.AsProblem(err); !ok || problem.Target == "" || len(problem.Actions) == 0 {
+			t.Errorf("%s: %v", text, err)
+		}
+		put(old)
+		visit(old)
+	}
+	visit = func(node any) {
+		switch node := node.(type) {
+		case map[string]any:
+			for name, old := range node {
+				try(func(v any) { node[name] = v }, old)
+			}
+		case []any:
+			for i, old := range node {
+				try(func(v any) { node[i] = v }, old)
+			}
+		}
+	}
+	visit(doc)
+	if count < 50 {
+		t.Errorf("only %d places were tried", count)
 	}
 }

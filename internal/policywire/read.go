@@ -80,6 +80,9 @@ func backupRuleFrom(in v1.PolicyRule, target string) (*backup.BackupRule, error)
 	if _, err := backup.ExpectObject(target+".trigger", in.Trigger.ObjectType, v1.ObjectScheduleTrigger); err != nil {
 		return nil, err
 	}
+	if _, err := backup.OneOf(target+".backupParameters.objectType", in.BackupParameters.ObjectType, v1.ObjectBackupParams); err != nil {
+		return nil, err
+	}
 	tier, err := tierFrom(target+".dataStore", in.DataStore)
 	if err != nil {
 		return nil, err
@@ -99,6 +102,9 @@ func backupRuleFrom(in v1.PolicyRule, target string) (*backup.BackupRule, error)
 func tierFrom(target string, in *v1.DataStore) (backup.Tier, error) {
 	if in == nil {
 		return "", backup.Required(target)
+	}
+	if _, err := backup.OneOf(target+".objectType", in.ObjectType, v1.ObjectDataStore); err != nil {
+		return "", err
 	}
 	tier, err := backup.OneOf(target+".dataStoreType", in.DataStoreType, "OperationalStore", "VaultStore", "ArchiveStore")
 	return backup.Tier(tier), err

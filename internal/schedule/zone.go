@@ -10,9 +10,9 @@ import (
 	_ "time/tzdata" // so that no zone data of the system is needed
 )
 
-// Zone returns the time zone of a name, as Windows or the IANA database has it,
-// in any case; empty means UTC. The error for an unknown one names those that
-// are spelled most alike.
+// Zone returns the time zone of a name, as Windows has it, in any case, or the IANA
+// database, of whose names only the main ones are known in any case; empty means UTC.
+// The error for an unknown one names those that are spelled most alike.
 func Zone(name string) (*time.Location, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || strings.EqualFold(name, "Coordinated Universal Time") || strings.EqualFold(name, "Z") {
