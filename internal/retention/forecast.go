@@ -98,6 +98,9 @@ func (pl *player) take(at time.Time, tr *trigger) error {
 		return err
 	}
 	pl.tagged, pl.now = at, at
+	if terms.Vault != nil && pl.vaultedOn(at, tr.zone) {
+		terms.Vault = nil
+	}
 	id := len(pl.lives)
 	pl.lives = append(pl.lives, Life{Taken: at, Tag: choice.Tag, Reason: choice.Reason})
 	pl.live = append(pl.live, Point{ID: strconv.Itoa(id), Time: at})
@@ -111,21 +114,20 @@ func (pl *player) take(at time.Time, tr *trigger) error {
 			pl.stays = map[int]Stay{}
 		}
 		pl.stays[id] = terms.Vault.Stay
-	} else if !pl.vaultedOn(at, tr.zone) {
+	} else {
 		pl.store(p, Copy{Tier: backup.TierVault, Expires: terms.Vault.Stay.Until(at)})
 	}
 	return nil
 }
 
-// vaultedOn says whether another point of that day has gone to the vault.
+// vaultedOn says whether a point of that day has gone to the vault, or is to go.
 func (pl *player) vaultedOn(at time.Time, zone *time.Location) bool {
 	begin := Day.begin(at.In(zone))
-	for i := len(pl.lives) - 2; i >= 0; i-- {
-		l := &pl.lives[i]
+	for i, l := range slices.Backward(pl.lives) {
 		if !Day.begin(l.Taken.In(zone)).Equal(begin) {
 			return false
 		}
-		if len(l.Stays) > 1 {
+		if _, planned := pl.stays[i]; planned || len(l.Stays) > 1 {
 			return true
 		}
 	}

@@ -96,6 +96,13 @@ func (t *turn) decideTagged(job *backup.Job, policy *backup.Policy, d backup.Vau
 	if job.Tagging == nil || !d.Copy {
 		return d, nil
 	}
+	other, err := t.sentOn(job, policy)
+	if err != nil {
+		return d, err
+	}
+	if other != "" {
+		return backup.VaultDecision{Reason: fmt.Sprintf("one backup a day goes to the VaultStore, which is recovery point %s of this day", other)}, nil
+	}
 	terms, err := retention.TermsOf(policy, job.Tag)
 	if err != nil {
 		return d, err
@@ -103,21 +110,21 @@ func (t *turn) decideTagged(job *backup.Job, policy *backup.Policy, d backup.Vau
 	if due := terms.Due(job.Tagging.At); !due.IsZero() {
 		return backup.VaultDecision{Reason: fmt.Sprintf("retention rule %s copies recovery points to the VaultStore later, this one on %s", terms.Rule, due.Format(time.DateOnly))}, nil
 	}
-	rule := triggerOf(policy, job.RuleName)
-	zone, err := rule.Zone()
-	if err != nil {
-		zone = time.UTC
-	}
-	other, err := t.vaultedOn(job, zone)
-	if err != nil || other == "" {
-		return d, err
-	}
-	return backup.VaultDecision{Reason: fmt.Sprintf("one backup a day goes to the VaultStore, and recovery point %s of this day has", other)}, nil
+	return d, nil
 }
 
-// vaultedOn returns the recovery point that the policy has sent to the vault on
-// the day of a job, or is sending there; empty when there is none.
-func (t *turn) vaultedOn(job *backup.Job, zone *time.Location) (string, error) {
+// sentOn returns the other recovery point of the day of a job that the policy has
+// sent to the vault, is sending there or is to send later; empty when there is none.
+func (t *turn) sentOn(job *backup.Job, policy *backup.Policy) (string, error) {
+	if job.Tagging == nil {
+		return "", nil // people send as many as they like
+	}
+	zone := time.UTC
+	if rule := triggerOf(policy, job.RuleName); rule != nil {
+		if z, err := rule.Zone(); err == nil {
+			zone = z
+		}
+	}
 	sameDay := func(g *backup.Tagging) bool {
 		return g != nil && g.At.In(zone).Format(time.DateOnly) == job.Tagging.At.In(zone).Format(time.DateOnly)
 	}
@@ -130,13 +137,33 @@ func (t *turn) vaultedOn(job *backup.Job, zone *time.Location) (string, error) {
 			return open[i].RecoveryPointID, nil
 		}
 	}
-	points, _, err := inventory.RecoveryPoints.Page(t.tx, job.InstanceID, "", 50) // more than a day's
-	for i := range points {
-		if _, vaulted := points[i].Store(backup.TierVault); vaulted && sameDay(points[i].Tagging) {
-			return points[i].Name(), err
+	return t.firstPoint(job.InstanceID, job.Tagging.At.Add(-48*time.Hour), func(p *backup.RecoveryPoint) bool {
+		_, vaulted := p.Store(backup.TierVault)
+		here := p.Place(backup.TierOperational)
+		return p.Name() != job.RecoveryPointID && sameDay(p.Tagging) && (vaulted || here != nil && here.Onward != nil)
+	})
+}
+
+// firstPoint returns the name of the newest recovery point of an instance that is
+// such, among those since a moment; empty when none is.
+func (t *turn) firstPoint(instanceID string, since time.Time, such func(*backup.RecoveryPoint) bool) (string, error) {
+	for after := ""; ; {
+		points, next, err := inventory.RecoveryPoints.Page(t.tx, instanceID, after, 50) // newest first
+		if err != nil {
+			return "", err
+		}
+		for i := range points {
+			switch p := &points[i]; {
+			case such(p):
+				return p.Name(), nil
+			case p.Time.Before(since):
+				return "", nil
+			}
+		}
+		if after = next; after == "" {
+			return "", nil
 		}
 	}
-	return "", err
 }
 
 // onward is the copy to the vault that the retention of a job's recovery point
@@ -154,6 +181,9 @@ func (t *turn) onward(job *backup.Job, cut time.Time) (*backup.Onward, error) {
 	}
 	terms, err := retention.TermsOf(policy, job.Tag)
 	if err != nil || terms.Due(cut).IsZero() {
+		return nil, err
+	}
+	if other, err := t.sentOn(job, policy); err != nil || other != "" {
 		return nil, err
 	}
 	return &backup.Onward{Due: terms.Due(cut), DeleteAfter: terms.Vault.Stay.Text}, nil

@@ -104,6 +104,66 @@ func TestFAQPolicySendsOneBackupADayToTheVault(t *testing.T) {
 	}
 }
 
+// So it is with copies that are made later: the first of each day, in its zone. What
+// people send counts beside it.
+func TestOneBackupADayIsCopiedLater(t *testing.T) {
+	for option, after := range map[string]string{"CopyOnExpiryOption": "", "CustomCopyOption": "P1D"} {
+		t.Run(option, func(t *testing.T) {
+			p := dailyPolicy(option, after)
+			p.Rules[2].Backup.Tags[0].Criteria[0].Absolute = []string{"AllBackup"}
+			w, _ := newExpiring(t, p)
+			w.backUp(1, "")
+			w.clock.Advance(4 * time.Hour)
+			second := w.backUp(2, "")
+			w.clock.Advance(4 * time.Hour)
+			w.backUp(3, "Daily") // sent by a person, at once
+			w.clock.Advance(16 * time.Hour)
+			w.backUp(4, "")
+			w.clock.Advance(4 * time.Hour)
+			w.backUp(5, "")
+			for range 10 {
+				w.sleep(12 * time.Hour)
+			}
+			for _, point := range w.points() {
+				if _, vaulted := point.Store(backup.TierVault); vaulted != strings.Contains(nth(1)+nth(3)+nth(4), point.Name()) {
+					t.Errorf("%s: %s in the vault: %v", w.listed(), point.Name(), vaulted)
+				}
+			}
+			if reason := second.Details["vault"]; !strings.Contains(reason, "one backup a day") {
+				t.Errorf("the second is not sent because: %s", reason)
+			}
+			if n := len(w.copyJobs()); n != 2 {
+				t.Errorf("%d copies were made later, want 2", n)
+			}
+		})
+	}
+}
+
+// More recovery points of a day than are read at once do not hide the one that went
+// to the vault.
+func TestOneBackupADayAmongMany(t *testing.T) {
+	p := dailyPolicy("ImmediateCopyOption", "")
+	p.Rules[2].Backup.Tags[0].Criteria[0].Absolute = []string{"AllBackup"}
+	w, _ := newExpiring(t, p)
+	w.backUp(1, "")
+	first := w.points()[0]
+	w.update(func(tx catalog.Tx) error {
+		for n := 2; n < 120; n++ {
+			point := first
+			point.ID = strings.Replace(first.ID, nth(1), nth(n), 1)
+			point.Tagging, point.Stores = nil, first.Stores[:1]
+			if err := inventory.RecoveryPoints.Put(tx, &point); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.clock.Advance(4 * time.Hour)
+	if job := w.backUp(120, ""); !strings.Contains(job.Details["vault"], "one backup a day") {
+		t.Errorf("%v", job.Details)
+	}
+}
+
 // When the copy of the first of the day cannot be made, the day is not lost: the next
 // backup counts as the first, and goes to the vault.
 func TestNextBackupGoesInPlaceOfAMissedCopy(t *testing.T) {

@@ -49,7 +49,8 @@ type planner struct {
 	plan      Plan
 	seen      map[string]bool // kind and key of documents that are planned
 	points    map[string]*backup.RecoveryPoint
-	order     []string // keys of points
+	order     []string          // keys of points, newest first
+	days      map[string]string // of points that the policy tagged, by key, see dayOf
 	keys      map[string]bool
 	container map[string]bool
 	untold    map[string]bool
@@ -58,12 +59,13 @@ type planner struct {
 // Make plans from recovery points. now begins the grace.
 func Make(points []rescue.Point, now time.Time) Plan {
 	p := &planner{now: now, seen: map[string]bool{}, points: map[string]*backup.RecoveryPoint{}, keys: map[string]bool{},
-		container: map[string]bool{}, untold: map[string]bool{}}
+		container: map[string]bool{}, untold: map[string]bool{}, days: map[string]string{}}
 	newest := slices.Clone(points)
 	slices.SortStableFunc(newest, func(a, b rescue.Point) int { return b.Created.Compare(a.Created) })
 	for _, point := range newest {
 		p.add(point)
 	}
+	p.oneADay()
 	for _, id := range p.order {
 		slices.SortFunc(p.points[id].Stores, func(a, b backup.RecoveryStore) int { return strings.Compare(string(a.Tier), string(b.Tier)) })
 		p.plan.Points = append(p.plan.Points, *p.points[id])
@@ -199,6 +201,7 @@ func (p *planner) point(at rescue.Point, kept backup.Keepsake, tier backup.Tier)
 	key := backup.Key(id)
 	if p.points[key] == nil {
 		p.points[key] = p.entry(id, at, kept)
+		p.days[key] = dayOf(kept)
 		p.order = append(p.order, key)
 	}
 	store, rule := p.store(at, kept, tier)
