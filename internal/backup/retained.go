@@ -43,6 +43,20 @@ func (r *RecoveryPoint) DeletionProblem() *Problem {
 	return nil
 }
 
+// DeleteAgain is how long after a deletion that failed it is tried again.
+const DeleteAgain = time.Hour
+
+// NotDeleted enters that a recovery point could not be deleted with its instance, which
+// stays. Where the deletion was begun, nothing can be restored from any more: it goes on
+// with what has expired.
+func (r *RecoveryPoint) NotDeleted(now time.Time, why *Problem, begun bool) {
+	r.State = StateSucceeded
+	if here := r.Place(TierOperational); here != nil && begun {
+		again := now.Add(DeleteAgain)
+		here.Going = &Going{Since: again, Attempt: 1, Reason: "the backup instance was being deleted", After: again, Problem: why}
+	}
+}
+
 // Place returns the entry of a tier for changing, nil when there is none.
 func (r *RecoveryPoint) Place(tier Tier) *RecoveryStore {
 	for i := range r.Stores {

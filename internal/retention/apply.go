@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"slices"
 	"time"
 
 	"holdfast.dev/holdfast/internal/backup"
@@ -10,8 +11,8 @@ import (
 type Point struct {
 	ID   string
 	Time time.Time // the moment it stands for
-	// Copies are the good ones, one for each tier at most: what is damaged or
-	// going already is not listed, so that it is not relied upon.
+	// Copies are one for each tier at most. What is going already is not listed, so
+	// that it is not relied upon.
 	Copies []Copy
 }
 
@@ -23,6 +24,7 @@ type Copy struct {
 	// or not any more.
 	CopyDue time.Time
 	Lacks   bool // volumes that another copy of the point has
+	Damaged bool // known not to be whole
 }
 
 // State is what of an instance's protection matters here.
@@ -55,6 +57,7 @@ const (
 	NoEnd         Reason = "its retention has no end"
 	Running       Reason = "its retention has not ended"
 	LastPoint     Reason = "it is the last recovery point, which is kept beyond its retention"
+	LastWhole     Reason = "it is the last recovery point without damage, which is kept beyond its retention"
 	NewestInTier  Reason = "it is the newest of its tier while backups go to the vault"
 	BehindNewest  Reason = "the newest recovery point in the vault was made from it, and the next is compared with it"
 	NotYetCopied  Reason = "it is to be copied to the vault before its retention may end it"
@@ -76,8 +79,9 @@ type Verdict struct {
 // when its own end has come, unless
 //
 //   - protection is stopped: everything stays;
-//   - the point is the newest: of it, the copy that is complete and ends last
-//     stays, however old it is, so that there is always one to restore from;
+//   - the point is the newest, or the newest that has an undamaged copy: of it, the
+//     copy that is whole, complete and ends last stays, however old it is, so that
+//     there is always one to restore from;
 //   - backups go to the vault and the copy is the newest of its tier, or the
 //     operational copy of the newest point in the vault;
 //   - the point is still to be copied to the vault: that is done first.
@@ -119,12 +123,13 @@ func Next(verdicts []Verdict) time.Time {
 // landmarks are the copies that may outlive their retention.
 type landmarks struct {
 	last        *Copy // of the newest point
+	whole       *Copy // of the newest point that has an undamaged one
 	operational *Point
 	vaulted     *Point
 }
 
 func landmarksOf(points []Point) landmarks {
-	var newest *Point
+	var newest, whole *Point
 	var out landmarks
 	for i := range points {
 		p := &points[i]
@@ -133,6 +138,9 @@ func landmarksOf(points []Point) landmarks {
 		}
 		if p.newer(newest) {
 			newest = p
+		}
+		if p.newer(whole) && p.whole() {
+			whole = p
 		}
 		if p.in(backup.TierOperational) != nil && p.newer(out.operational) {
 			out.operational = p
@@ -143,6 +151,9 @@ func landmarksOf(points []Point) landmarks {
 	}
 	if newest != nil {
 		out.last = newest.best()
+	}
+	if whole != nil {
+		out.whole = whole.best()
 	}
 	return out
 }
@@ -164,6 +175,8 @@ func (l landmarks) judge(p *Point, c *Copy, vaulted bool, state State, now time.
 		return Keep, Running, c.next(toCopy)
 	case c == l.last:
 		return Keep, LastPoint, time.Time{}
+	case c == l.whole:
+		return Keep, LastWhole, time.Time{}
 	case state.Vaulting && operational && p == l.vaulted:
 		return Keep, BehindNewest, time.Time{}
 	case state.Vaulting && (operational && p == l.operational || c.Tier == backup.TierVault && p == l.vaulted):
@@ -196,8 +209,13 @@ func (p *Point) newer(than *Point) bool {
 	return p.ID > than.ID
 }
 
-// best is the copy to keep when only one can be: one that lacks nothing, and
-// ends last.
+// whole says whether there is a copy that is not known to be damaged.
+func (p *Point) whole() bool {
+	return slices.ContainsFunc(p.Copies, func(c Copy) bool { return !c.Damaged })
+}
+
+// best is the copy to keep when only one can be: one that is not damaged, lacks
+// nothing, and ends last.
 func (p *Point) best() *Copy {
 	best := &p.Copies[0]
 	for i := range p.Copies {
@@ -209,6 +227,9 @@ func (p *Point) best() *Copy {
 }
 
 func (c *Copy) better(than *Copy) bool {
+	if c.Damaged != than.Damaged {
+		return than.Damaged
+	}
 	if c.Lacks != than.Lacks {
 		return than.Lacks
 	}

@@ -3,6 +3,7 @@ package retention_test
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,8 @@ func TestApply(t *testing.T) {
 	lacking := vaulted(90)
 	lacking.Lacks = true
 	endless := retention.Copy{Tier: backup.TierOperational}
+	damaged := vaulted(90)
+	damaged.Damaged = true
 	for name, c := range map[string]struct {
 		points []retention.Point
 		state  retention.State
@@ -67,6 +70,9 @@ func TestApply(t *testing.T) {
 		"waits for a copy that is due later":   {[]retention.Point{point(0, later), point(1, operational(8))}, retention.State{}, 8, "p000 O keep, p001 O keep"},
 		"copied although it would be the last": {[]retention.Point{point(0, onExpiry)}, retention.State{Vaulting: true}, 7, "p000 O copy"},
 		"nothing is copied while stopped":      {[]retention.Point{point(0, onExpiry)}, retention.State{Stopped: true}, 7, "p000 O keep"},
+		"the last that is whole stays too":     {[]retention.Point{point(0, vaulted(80)), point(1, vaulted(85)), point(2, damaged), point(3, damaged)}, retention.State{}, 700, "p000 V expire, p001 V keep, p002 V expire, p003 V keep"},
+		"a whole copy stays, not a damaged":    {[]retention.Point{point(0, operational(7), damaged), point(1, damaged)}, retention.State{}, 700, "p000 O keep, p000 V expire, p001 V keep"},
+		"damage is no reason to go early":      {[]retention.Point{point(0, damaged), point(1, operational(8))}, retention.State{}, 89, "p000 V keep, p001 O keep"},
 		"a point without copies is no last":    {[]retention.Point{point(0, operational(7)), point(1)}, retention.State{}, 700, "p000 O keep"},
 		"nothing at all":                       {nil, retention.State{}, 0, ""},
 	} {
@@ -117,7 +123,7 @@ func TestNextIsTheEarliestEnd(t *testing.T) {
 }
 
 var drawCopy = rapid.Custom(func(t *rapid.T) retention.Copy {
-	c := retention.Copy{Lacks: rapid.Bool().Draw(t, "lacks")}
+	c := retention.Copy{Lacks: rapid.Bool().Draw(t, "lacks"), Damaged: rapid.IntRange(0, 3).Draw(t, "damaged") == 0}
 	if rapid.IntRange(0, 9).Draw(t, "ends") > 0 {
 		c.Expires = day(rapid.IntRange(0, 60).Draw(t, "expires"))
 	}
@@ -177,38 +183,31 @@ func expired(verdicts []retention.Verdict) map[string]bool {
 	return gone
 }
 
-// newest is the newest point that has a copy, by its name when there are several.
-func newest(points []retention.Point) (out *retention.Point) {
+// newest is the newest point that has such a copy, by its name when there are several.
+func newest(points []retention.Point, such func(retention.Copy) bool) (out *retention.Point) {
 	for i := range points {
-		if p := &points[i]; len(p.Copies) > 0 && (out == nil || p.Time.After(out.Time) || p.Time.Equal(out.Time) && p.ID > out.ID) {
+		if p := &points[i]; slices.ContainsFunc(p.Copies, such) && (out == nil || p.Time.After(out.Time) || p.Time.Equal(out.Time) && p.ID > out.ID) {
 			out = p
 		}
 	}
 	return out
 }
 
+// The newest point stays, and the newest that is whole; of each as much as it has.
 func TestNeverExpiresTheNewestPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		points, state := drawPoints.Draw(t, "points"), drawState.Draw(t, "state")
-		last := newest(points)
 		left := carryOut(points, retention.Apply(points, state, day(rapid.IntRange(0, 100).Draw(t, "now"))))
-		after := newest(left)
-		if (last == nil) != (after == nil) || last != nil && last.ID != after.ID {
-			t.Fatalf("newest was %+v, is %+v", last, after)
-		}
-		if last == nil {
-			return
-		}
-		complete := func(p *retention.Point) bool {
-			for _, c := range p.Copies {
-				if !c.Lacks {
-					return true
-				}
+		whole := func(c retention.Copy) bool { return !c.Damaged }
+		complete := func(c retention.Copy) bool { return !c.Damaged && !c.Lacks }
+		for name, such := range map[string]func(retention.Copy) bool{"any": func(retention.Copy) bool { return true }, "whole": whole} {
+			last, after := newest(points, such), newest(left, such)
+			if (last == nil) != (after == nil) || last != nil && last.ID != after.ID {
+				t.Fatalf("newest with %s copy was %+v, is %+v", name, last, after)
 			}
-			return false
-		}
-		if complete(last) != complete(after) {
-			t.Fatalf("only what lacks volumes is left of %+v", last)
+			if last != nil && slices.ContainsFunc(last.Copies, complete) && !slices.ContainsFunc(after.Copies, complete) {
+				t.Fatalf("%+v was complete, and %+v is left of it", last, after)
+			}
 		}
 	})
 }

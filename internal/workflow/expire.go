@@ -34,7 +34,6 @@ const (
 	expireLook  = 24 * time.Hour   // until the next look, at the latest
 	expireSoon  = 15 * time.Minute // while something is on its way
 	expireBatch = 50               // deletions at the cluster at one time, and in the vault in one step
-	expireAgain = time.Hour        // until what failed is tried again
 	copyAgain   = 24 * time.Hour
 )
 
@@ -145,7 +144,7 @@ func retained(p *backup.RecoveryPoint) retention.Point {
 		if s.Going != nil {
 			continue
 		}
-		c := retention.Copy{Tier: s.Tier, Expires: s.Expires, Lacks: len(s.LeftOut) > 0}
+		c := retention.Copy{Tier: s.Tier, Expires: s.Expires, Lacks: len(s.LeftOut) > 0, Damaged: s.Damage != nil}
 		if s.Onward != nil {
 			c.CopyDue = s.Onward.Due
 		}
@@ -247,7 +246,7 @@ func (e *expiring) askCluster(point *backup.RecoveryPoint, here *backup.Recovery
 
 // tryLater keeps a recovery point listed that the cluster could not delete.
 func (e *expiring) tryLater(point *backup.RecoveryPoint, here *backup.RecoveryStore, why *backup.Problem) error {
-	after := e.now.Add(expireAgain)
+	after := e.now.Add(backup.DeleteAgain)
 	here.Going = &backup.Going{Since: after, Attempt: here.Going.Attempt + 1, Reason: here.Going.Reason, After: after, Problem: why}
 	e.by(after)
 	return inventory.RecoveryPoints.Put(e.tx, point)

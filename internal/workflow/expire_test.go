@@ -237,6 +237,34 @@ func TestNewestAndLinkedOperationalPointsStay(t *testing.T) {
 	w.expectListed("1:V 4:OV")
 }
 
+// A recovery point that is damaged is not the good one that must be left: the newest
+// that is whole stays beside it.
+func TestLastRecoveryPointWithoutDamageStays(t *testing.T) {
+	w, _ := newExpiring(t, vaultPolicy())
+	for n := 1; n <= 3; n++ {
+		w.backUp(n, "Default")
+		w.sleep(oneDay)
+	}
+	w.update(func(tx catalog.Tx) error {
+		point, err := inventory.RecoveryPoints.Get(tx, instID+"/recoveryPoints/"+nth(3))
+		if err != nil {
+			return err
+		}
+		point.DropStore(backup.TierOperational)
+		point.Place(backup.TierVault).Damage = &backup.Damage{Reason: backup.CodeVaultDataDamaged, Volumes: []string{"a/b"}}
+		return inventory.RecoveryPoints.Put(tx, point)
+	})
+	w.sleep(200 * oneDay)
+	w.expectListed("2:OV 3:V")
+	w.sleep(200 * oneDay)
+	if got := w.stateInVault(nth(2)); got != "there" {
+		t.Errorf("the last good one is %s in the vault, and listed %s", got, w.listed())
+	}
+	w.backUp(4, "Default")
+	w.sleep(oneDay)
+	w.expectListed("4:OV")
+}
+
 // Stopped protection keeps everything, suspended backups keep by the policy, and
 // what has expired meanwhile goes when protection goes on.
 func TestStopSuspendAndResume(t *testing.T) {
