@@ -179,6 +179,60 @@ func TestPolicyEditing(t *testing.T) {
 	}
 }
 
+// What "show" printed is edited like a document, in its envelope.
+func TestPolicyEditingOfWhatShowPrinted(t *testing.T) {
+	f := newFixture(t)
+	shown := `{"name":"mine","properties":` + f.must("backup-policy", "get-default-policy-template", "--backup-strategy", "DisasterRecovery") + `}`
+	edit := func(args ...string) {
+		t.Helper()
+		shown = f.must(append([]string{"backup-policy"}, append(args, "--policy", shown)...)...)
+	}
+	edit("trigger", "set", "--schedule", "R/2021-05-02T05:30:00+00:00/PT6H")
+	edit("retention-rule", "set", "--name", "Weekly", "--lifecycles", f.must("backup-policy", "retention-rule", "create-lifecycle", "--count", "4", "--retention-duration-type", "Weeks", "--source-datastore", "OperationalStore"))
+	edit("tag", "set", "--name", "Weekly", "--criteria", f.must("backup-policy", "tag", "create-absolute-criteria", "--absolute-criteria", "FirstOfWeek"))
+	edit("tag", "remove", "--name", "Vault")
+	edit("retention-rule", "remove", "--name", "Vault")
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(shown), &doc); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(doc["properties"])
+	if err != nil || len(doc) != 2 || strings.Contains(string(text), "Vault") {
+		t.Fatalf("%v: %s", err, shown)
+	}
+	for _, want := range []string{`"R/2021-05-02T05:30:00+00:00/PT6H"`, `"tagName":"Weekly"`, `"duration":"P4W"`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+	f.must("backup-policy", "preview", "--policy", shown)
+}
+
+// What is not there cannot be removed, and a backup rule is no retention rule.
+func TestPolicyEditingRefusesWhatIsNotThere(t *testing.T) {
+	f := newFixture(t)
+	policy := f.must("backup-policy", "get-default-policy-template")
+	for _, args := range [][]string{{"tag", "remove", "--name", "Daily"}, {"retention-rule", "remove", "--name", "Daily"}, {"retention-rule", "remove", "--name", "BackupHourly"}} {
+		code, _, errs := f.run(append([]string{"backup-policy"}, append(args, "--policy", policy)...)...)
+		if code != console.ExitUsage || !strings.Contains(errs, args[3]) {
+			t.Errorf("%v: exit %d %s", args, code, errs)
+		}
+	}
+}
+
+// A start keeps the offset it is given with, on either side of UTC.
+func TestScheduleKeepsOffsets(t *testing.T) {
+	f := newFixture(t)
+	for day, want := range map[string]string{
+		"2026-05-02T05:30:00": "R/2026-05-02T05:30:00+00:00/P1D", "2026-05-02T05:30:00Z": "R/2026-05-02T05:30:00Z/P1D",
+		"2026-05-02T05:30:00+02:00": "R/2026-05-02T05:30:00+02:00/P1D", "2026-05-02T05:30:00-05:00": "R/2026-05-02T05:30:00-05:00/P1D",
+	} {
+		if out := f.must("backup-policy", "trigger", "create-schedule", "--interval-type", "Daily", "--schedule-days", day); !strings.Contains(out, `"`+want+`"`) {
+			t.Errorf("%s: %s", day, out)
+		}
+	}
+}
+
 // The strategies of az dataprotection enable-backup, as policies that the service
 // takes: preview checks them as it does.
 func TestPolicyStrategies(t *testing.T) {

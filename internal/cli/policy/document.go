@@ -1,5 +1,7 @@
 package policy
 
+import "holdfast.dev/holdfast/internal/cli/console"
+
 // object is a JSON object of a policy document.
 type object = map[string]any
 
@@ -59,7 +61,7 @@ func tagging(name string, criteria any) object {
 
 // rules returns the policy rules, and the first backup rule among them.
 func rules(policy object) (all []any, backup object) {
-	all, _ = policy["policyRules"].([]any)
+	all, _ = inner(policy)["policyRules"].([]any)
 	for _, r := range all {
 		if rule, ok := r.(object); ok && rule["objectType"] == "AzureBackupRule" {
 			return all, rule
@@ -79,8 +81,8 @@ func setNamed(list []any, item object, name func(object) any) []any {
 	return append(list, item)
 }
 
-// dropNamed removes the rule of that name.
-func dropNamed(list []any, want string, name func(object) any) []any {
+// dropNamed removes the rule of that name; what is the word for such rules.
+func dropNamed(list []any, what, want string, name func(object) any) ([]any, error) {
 	out := []any{}
 	for _, r := range list {
 		if old, ok := r.(object); ok && name(old) == want {
@@ -88,5 +90,17 @@ func dropNamed(list []any, want string, name func(object) any) []any {
 		}
 		out = append(out, r)
 	}
-	return out
+	if len(out) == len(list) {
+		return nil, console.Usage("the policy has no %s %q", what, want)
+	}
+	return out, nil
+}
+
+// inner is where the properties of a policy stand: what "show" printed has them
+// in an envelope.
+func inner(policy object) object {
+	if p, ok := policy["properties"].(object); ok {
+		return p
+	}
+	return policy
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,7 @@ func createSchedule(c *console.Console) *cobra.Command {
 		}
 		out := make([]string, len(days))
 		for i, d := range days {
-			if !strings.ContainsAny(d[min(len(d), 10):], "+Z") {
+			if !strings.ContainsAny(d[min(len(d), len(time.DateOnly)):], "+-Z") {
 				d += "+00:00"
 			}
 			out[i] = "R/" + d + "/" + fmt.Sprintf(period, count)
@@ -80,7 +81,12 @@ func setSchedule(c *console.Console) *cobra.Command {
 }
 
 func retentionRule(c *console.Console) *cobra.Command {
-	byName := func(r object) any { return r["name"] }
+	byName := func(r object) any {
+		if r["objectType"] != "AzureRetentionRule" { // a backup rule goes by other commands
+			return nil
+		}
+		return r["name"]
+	}
 	var name, lifecycles, drop string
 	set := editor(c, "set", "Add or replace a retention rule", func(p object) error {
 		list, err := c.ReadJSONValue(lifecycles)
@@ -91,7 +97,7 @@ func retentionRule(c *console.Console) *cobra.Command {
 			list = []any{one}
 		}
 		all, _ := rules(p)
-		p["policyRules"] = setNamed(all, retention(name, list), byName)
+		inner(p)["policyRules"] = setNamed(all, retention(name, list), byName)
 		return nil
 	})
 	set.Flags().StringVar(&name, "name", "", "Default, Daily, Weekly, Monthly or Yearly")
@@ -103,8 +109,11 @@ func retentionRule(c *console.Console) *cobra.Command {
 			return console.Usage("the Default rule cannot be removed")
 		}
 		all, _ := rules(p)
-		p["policyRules"] = dropNamed(all, drop, byName)
-		return nil
+		left, err := dropNamed(all, "retention rule", drop, byName)
+		if err == nil {
+			inner(p)["policyRules"] = left
+		}
+		return err
 	})
 	remove.Flags().StringVar(&drop, "name", "", "name of the rule")
 	_ = remove.MarkFlagRequired("name")
@@ -151,28 +160,31 @@ func tag(c *console.Console) *cobra.Command {
 				list = []any{one}
 			}
 		}
-		return editTags(p, func(tags []any) []any { return setNamed(tags, tagging(name, list), byTag) })
+		return editTags(p, func(tags []any) ([]any, error) { return setNamed(tags, tagging(name, list), byTag), nil })
 	})
 	set.Flags().StringVar(&name, "name", "", "Daily, Weekly, Monthly or Yearly")
 	set.Flags().StringVar(&criteria, "criteria", "", "JSON of the criteria, or a file")
 	_ = set.MarkFlagRequired("name")
 	remove := editor(c, "remove", "Remove a tag", func(p object) error {
-		return editTags(p, func(tags []any) []any { return dropNamed(tags, drop, byTag) })
+		return editTags(p, func(tags []any) ([]any, error) { return dropNamed(tags, "tag", drop, byTag) })
 	})
 	remove.Flags().StringVar(&drop, "name", "", "name of the tag")
 	_ = remove.MarkFlagRequired("name")
 	return console.Noun("tag", "Which recovery points a retention rule is for", absoluteCriteria(c), set, remove)
 }
 
-func editTags(p object, edit func([]any) []any) error {
+func editTags(p object, edit func([]any) ([]any, error)) error {
 	_, backup := rules(p)
 	t, _ := backup["trigger"].(object)
 	if t == nil {
 		return console.Usage("the policy has no backup rule with a trigger")
 	}
 	tags, _ := t["taggingCriteria"].([]any)
-	t["taggingCriteria"] = edit(tags)
-	return nil
+	tags, err := edit(tags)
+	if err == nil {
+		t["taggingCriteria"] = tags
+	}
+	return err
 }
 
 func absoluteCriteria(c *console.Console) *cobra.Command {

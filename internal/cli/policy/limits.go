@@ -52,15 +52,6 @@ func vaultLimits(c *console.Console) *cobra.Command {
 	return console.Noun("vault-limits", "Which volumes are copied to the vault", set, remove)
 }
 
-// inner is where the properties of a policy stand: what "show" printed has them
-// in an envelope.
-func inner(policy object) object {
-	if p, ok := policy["properties"].(object); ok {
-		return p
-	}
-	return policy
-}
-
 // bytesOf reads a number of bytes with one of the suffixes of Kubernetes.
 func bytesOf(text string) (int64, error) {
 	number, shift := text, 0
