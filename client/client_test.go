@@ -250,3 +250,16 @@ func TestEncodeKeepsRawJSON(t *testing.T) {
 		t.Fatalf("%s %v", data, err)
 	}
 }
+
+// What an operation waits for is told in sentences; notes and warnings are not.
+func TestReasons(t *testing.T) {
+	for properties, want := range map[string]string{
+		``:               "[]",
+		`{"jobId":"/j"}`: "[]",
+		`{"statuses":[{"level":"Error","message":"no room"},{"level":"Warning","message":"not empty"}]}`: "[no room]",
+	} {
+		if got := fmt.Sprint((&Status{Properties: json.RawMessage(properties)}).Reasons()); got != want {
+			t.Errorf("%s: %s", properties, got)
+		}
+	}
+}

@@ -31,6 +31,24 @@ func (s *Status) JobID() string {
 	return p.JobID
 }
 
+// Reasons says in sentences what the operation waits for; none where nothing
+// stands in its way, or nobody has said so.
+func (s *Status) Reasons() []string {
+	var p struct {
+		Statuses []struct{ Level, Message string } `json:"statuses"`
+	}
+	if s == nil || json.Unmarshal(s.Properties, &p) != nil {
+		return nil
+	}
+	var reasons []string
+	for _, status := range p.Statuses {
+		if status.Level == "Error" {
+			reasons = append(reasons, status.Message)
+		}
+	}
+	return reasons
+}
+
 func (s *Status) done() bool {
 	switch strings.ToLower(s.Status) {
 	case "succeeded", "failed", "canceled", "cancelled":

@@ -137,7 +137,7 @@ func (h *Hub) extend(ctx context.Context, agent Agent, r *http.Request, in agent
 		if err := h.alive(tx, agent); err != nil {
 			return err
 		}
-		extended, err = agentops.Extend(tx, h.Clock.Now(), r.PathValue("id"), in.LeaseToken, in.Progress)
+		extended, err = agentops.Extend(tx, h.Clock.Now(), r.PathValue("id"), in)
 		return err
 	})
 	if err != nil {

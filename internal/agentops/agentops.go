@@ -56,6 +56,7 @@ type Operation struct {
 	LeaseExpires    time.Time // of the last lease
 	CancelRequested bool
 	Progress        *agentv1.Progress `json:",omitempty"` // what was reported last
+	Health          *agentv1.Health   `json:",omitempty"` // what it was last said to wait for
 
 	Ended    time.Time
 	Outcome  agentv1.Outcome   `json:",omitempty"`

@@ -1,12 +1,14 @@
 package agentops
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -66,12 +68,12 @@ func Release(tx catalog.Tx, now time.Time, id, token string) error {
 	return put(tx, o)
 }
 
-// Extend renews the lease, keeps the progress and enqueues Wake when that is
-// news. ErrLeaseLost when the token
-// is not that of the last lease, or the operation has ended. A lease that ran
-// out is renewed as long as nobody else took the operation.
-func Extend(tx catalog.Tx, now time.Time, id, token string, progress *agentv1.Progress) (Operation, error) {
-	o, err := owned(tx, id, token)
+// Extend renews the lease, keeps progress and health and enqueues Wake when they
+// are news. ErrLeaseLost when the token is not that of the last lease, or the
+// operation has ended. A lease that ran out is renewed as long as nobody else took
+// the operation.
+func Extend(tx catalog.Tx, now time.Time, id string, r agentv1.ExtendRequest) (Operation, error) {
+	o, err := owned(tx, id, r.LeaseToken)
 	if err != nil {
 		return o, err
 	}
@@ -79,10 +81,11 @@ func Extend(tx catalog.Tx, now time.Time, id, token string, progress *agentv1.Pr
 		return o, fmt.Errorf("extend agent operation %s: %w", id, ErrLeaseLost)
 	}
 	o.LeaseExpires = now.Add(LeaseTime).UTC()
-	if progress == nil || (o.Progress != nil && *o.Progress == *progress) {
+	before := o
+	o.Progress, o.Health = cmp.Or(r.Progress, o.Progress), cmp.Or(r.Health, o.Health)
+	if reflect.DeepEqual(o.Progress, before.Progress) && reflect.DeepEqual(o.Health, before.Health) {
 		return o, put(tx, o)
 	}
-	o.Progress = progress
 	return o, errors.Join(put(tx, o), o.wake(tx))
 }
 

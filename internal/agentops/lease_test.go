@@ -61,7 +61,10 @@ func (q queue) claim(now time.Time) (id, token string) {
 }
 
 func (q queue) extend(now time.Time, id, token string) error {
-	return q.update(func(tx catalog.Tx) error { _, err := agentops.Extend(tx, now, id, token, nil); return err })
+	return q.update(func(tx catalog.Tx) error {
+		_, err := agentops.Extend(tx, now, id, agentv1.ExtendRequest{LeaseToken: token})
+		return err
+	})
 }
 
 func (q queue) finish(now time.Time, id, token string, outcome agentv1.Outcome) error {
@@ -107,6 +110,32 @@ func TestLifeOfAnOperation(t *testing.T) {
 	}
 	if err := q.extend(begin, "a", token); !errors.Is(err, agentops.ErrLeaseLost) {
 		t.Fatalf("extend after the end: %v", err)
+	}
+}
+
+// Who waits for an operation is woken by what it is said to wait for, once.
+func TestHealthIsNews(t *testing.T) {
+	q := newQueue(t)
+	q.post(begin, "a")
+	_, token := q.claim(begin)
+	unwell := func() *agentv1.Health {
+		return &agentv1.Health{Problems: []agentv1.Problem{{Code: "X", Message: "no room"}}}
+	}
+	for _, c := range []struct {
+		health *agentv1.Health
+		wakes  int
+	}{{unwell(), 1}, {unwell(), 0}, {nil, 0}, {&agentv1.Health{Healthy: true}, 1}} {
+		q.store.TakeJobs()
+		err := q.update(func(tx catalog.Tx) error {
+			_, err := agentops.Extend(tx, begin, "a", agentv1.ExtendRequest{LeaseToken: token, Health: c.health})
+			return err
+		})
+		if err != nil || len(q.store.Jobs()) != c.wakes {
+			t.Errorf("%+v: %d wakes, %v", c.health, len(q.store.Jobs()), err)
+		}
+	}
+	if o := q.get("a"); !o.Health.Healthy {
+		t.Errorf("health = %+v", o.Health)
 	}
 }
 

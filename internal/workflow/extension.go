@@ -37,23 +37,22 @@ func (w *Workflow) installExtension(ctx context.Context, work backup.Work) (jobs
 		case missing == nil:
 			return jobs.Done(), t.installed(e, o)
 		case !t.now.Before(o.Deadline):
+			missing.Message += " (by " + o.Deadline.Format(time.RFC3339) + ")"
 			return jobs.Done(), t.failExtension(e, missing)
 		default:
-			return jobs.Again(connectPause), nil
+			return jobs.Again(connectPause), t.waits(e, []backup.Problem{*missing})
 		}
 	})
 }
 
 // lacking is what an installation still waits for, nil when for nothing.
 func lacking(e *backup.Extension, c *backup.Connection, o agentops.Operation) *backup.Problem {
-	deadline := o.Deadline.Format(time.RFC3339)
 	switch {
 	case c == nil || !c.LastSeen.After(o.Created):
 		return backup.NewProblem(backup.CodeClusterNotConnected, e.ClusterID(),
-			"the extension was installed, but its agent has not called the service by %s", deadline)
+			"the extension is installed, but its agent has not called the service")
 	case c.Health != nil && !c.Health.Healthy:
-		return backup.NewProblem(backup.CodeExtensionUnhealthy, e.ID,
-			"the extension was installed, but was not healthy by %s%s", deadline, c.Health.Why())
+		return backup.NewProblem(backup.CodeExtensionUnhealthy, e.ID, "the extension is installed, but not healthy%s", c.Health.Why())
 	default:
 		return nil
 	}
@@ -103,7 +102,7 @@ func (w *Workflow) extensionStep(ctx context.Context, work backup.Work, kind age
 			return jobs.Result{}, err
 		}
 		if o.State != agentops.Finished {
-			return jobs.Again(lookAgain), nil
+			return jobs.Again(lookAgain), t.waitsForCluster(e, o)
 		}
 		return ended(t, e, o)
 	})
@@ -132,7 +131,7 @@ func (t *turn) installed(e *backup.Extension, o agentops.Operation) error {
 		return t.failExtension(e, backup.NewProblem(backup.CodeInternal, e.ID, "the connector reported an installation without a readable result"))
 	}
 	e.State, e.Problem, e.CurrentVersion = backup.StateSucceeded, nil, result.Version
-	e.Statuses = slices.DeleteFunc(e.Statuses, func(s backup.ExtensionStatus) bool { return s.Level != "Warning" })
+	e.Statuses = slices.DeleteFunc(e.Statuses, func(s backup.ExtensionStatus) bool { return s.Level != levelWarning })
 	for _, health := range result.Statuses {
 		e.Statuses = append(e.Statuses, statuses(health, t.now)...)
 	}
@@ -149,10 +148,10 @@ func statuses(h agentv1.Health, now time.Time) []backup.ExtensionStatus {
 		lines = append(lines, backup.ExtensionStatus{Code: p.Code, Level: level, Message: p.Message, Time: now.Format(time.RFC3339)})
 	}
 	for _, p := range h.Problems {
-		line("Error", p)
+		line(levelError, p)
 	}
 	for _, w := range h.Warnings {
-		line("Warning", w.Problem)
+		line(levelWarning, w.Problem)
 	}
 	return lines
 }

@@ -1,7 +1,6 @@
 package workflow_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -330,88 +329,6 @@ func TestStoreKeyIsOpenedForTheClaim(t *testing.T) {
 			}
 		}
 		return err
-	})
-}
-
-func TestExtension(t *testing.T) {
-	start := func(w *world, kind backup.WorkKind, state backup.ProvisioningState, force bool) {
-		w.update(func(tx catalog.Tx) error {
-			e, err := inventory.Extensions.Get(tx, extID)
-			if err != nil {
-				return err
-			}
-			e.State, e.OperationID = state, "op"
-			return errors.Join(w.operation(tx, "op"), inventory.Extensions.Put(tx, e),
-				inventory.Enqueue(tx, backup.Work{Kind: kind, Subject: extID, OperationID: "op", Force: force}))
-		})
-	}
-	extension := func(w *world) (e *backup.Extension, err error) {
-		err = w.store.View(context.Background(), func(tx catalog.Tx) (err error) { e, err = inventory.Extensions.Get(tx, extID); return err })
-		return e, err
-	}
-	call := func(w *world, health *backup.Health) {
-		w.update(func(tx catalog.Tx) error {
-			return inventory.Connections.Put(tx, &backup.Connection{Meta: backup.Meta{ID: backup.ConnectionID(clusterID, backup.RoleExtension)},
-				LastSeen: w.clock.Now().Add(time.Second), Health: health})
-		})
-	}
-	t.Run("is installed when its agent calls and is well", func(t *testing.T) {
-		w := newWorld(t)
-		start(w, backup.WorkInstallExtension, backup.StateCreating, false)
-		w.answer = func(o agentv1.Operation) agentv1.FinishRequest {
-			var spec agentv1.InstallExtension
-			if err := json.Unmarshal(o.Spec, &spec); err != nil || spec.Token == "" || spec.Location.URL != "file://"+w.root+"/acct/box" {
-				t.Errorf("spec = %+v, %v", spec, err)
-			}
-			return succeed(o)
-		}
-		w.turns(func() bool { return len(w.asked) == 1 })
-		if w.ended("op")() {
-			t.Fatal("installed before its agent called")
-		}
-		call(w, &backup.Health{Problems: []backup.Problem{{Message: "its pods are not ready yet"}}})
-		looked := 0
-		w.turns(func() bool { looked++; return looked > 5 })
-		if w.ended("op")() {
-			t.Fatal("installed before it was healthy")
-		}
-		call(w, &backup.Health{Healthy: true})
-		w.turns(w.ended("op"))
-		if e, err := extension(w); err != nil || e.State != backup.StateSucceeded || e.CurrentVersion != "0.1.0" {
-			t.Fatalf("extension = %+v, %v", e, err)
-		}
-	})
-	t.Run("fails when it does not become well in time", func(t *testing.T) {
-		w := newWorld(t)
-		start(w, backup.WorkInstallExtension, backup.StateCreating, false)
-		w.turns(func() bool { return len(w.asked) == 1 })
-		call(w, &backup.Health{Problems: []backup.Problem{{Message: "its image cannot be pulled"}}})
-		w.clock.Advance(time.Hour)
-		w.turns(w.ended("op"))
-		e, err := extension(w)
-		if err != nil || e.State != backup.StateFailed || e.Problem.Code != backup.CodeExtensionUnhealthy ||
-			!strings.Contains(e.Problem.Message, "its image cannot be pulled") {
-			t.Fatalf("extension = %+v, %v", e, err)
-		}
-	})
-	t.Run("deletion waits for the connector", func(t *testing.T) {
-		w := newWorld(t)
-		start(w, backup.WorkDeleteExtension, backup.StateDeleting, false)
-		w.turns(w.ended("op"))
-		if _, err := extension(w); !errors.Is(err, catalog.ErrNotFound) {
-			t.Fatalf("extension after deletion: %v", err)
-		}
-	})
-	t.Run("forced deletion does not", func(t *testing.T) {
-		w := newWorld(t)
-		w.answer = silent
-		start(w, backup.WorkDeleteExtension, backup.StateDeleting, true)
-		w.turns(func() bool { return len(w.asked) == 1 })
-		w.clock.Advance(5 * time.Minute)
-		w.turns(w.ended("op"))
-		if _, err := extension(w); !errors.Is(err, catalog.ErrNotFound) {
-			t.Fatalf("extension after forced deletion: %v", err)
-		}
 	})
 }
 

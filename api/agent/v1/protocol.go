@@ -122,6 +122,8 @@ type Lease struct {
 type ExtendRequest struct {
 	LeaseToken string    `json:"leaseToken"`
 	Progress   *Progress `json:"progress,omitempty"`
+	// Health is what an InstallExtension waits for, as far as the connector can see.
+	Health *Health `json:"health,omitempty"`
 }
 
 // ExtendResponse answers an ExtendRequest. HTTP 409 with code LeaseLost means

@@ -3,6 +3,7 @@ package connector_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,55 @@ func TestDeadlineGivesTheReason(t *testing.T) {
 	w.declare(t, "op2", nil)
 	if got, _ := w.reconcile(t); got.Status.Phase != v1alpha1.ExtensionInstalled || got.Status.OperationID != "op2" {
 		t.Errorf("status %+v", got.Status)
+	}
+}
+
+// stopper is a report that ends the wait once it is told of a problem.
+type stopper struct {
+	report
+	stop func()
+}
+
+func (s *stopper) Health(h agentv1.Health) {
+	s.report.Health(h)
+	if !h.Healthy {
+		s.stop()
+	}
+}
+
+// TestWaitingIsReported: while pods find no room, the service is told so in the
+// words of the scheduler; and why an attempt failed.
+func TestWaitingIsReported(t *testing.T) {
+	for name, c := range map[string]struct {
+		arrange    func(*testing.T, *world)
+		code, says string
+	}{
+		"no room": {func(t *testing.T, w *world) {
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: target, Name: "holdfast-agent"}}
+			d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: target, Name: "a-1", Labels: d.Spec.Selector.MatchLabels}}
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available: 1 Insufficient cpu."}}
+			w.chart.onApply = nil
+			if err := errors.Join(w.typed.Tracker().Add(d), w.typed.Tracker().Add(pod)); err != nil {
+				t.Fatal(err)
+			}
+		}, chart.CodeUnschedulable, "1 Insufficient cpu."},
+		"no API server": {func(_ *testing.T, w *world) { w.chart.failures = 1 }, connector.CodeRetrying, "etcd is away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.arrange(t, w)
+			w.declare(t, "op1", nil)
+			w.reconcile(t)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			told := &stopper{stop: cancel}
+			o := operation(t, "op1", agentv1.KindInstallExtension, agentv1.InstallExtension{Name: "azure-aks-backup", ExtensionType: connector.ExtensionType})
+			w.handler.Handle(ctx, o, told)
+			if len(told.health.Problems) == 0 || told.health.Problems[0].Code != c.code || !strings.Contains(told.health.Problems[0].Message, c.says) {
+				t.Errorf("told %+v", told.health)
+			}
+		})
 	}
 }
 

@@ -185,12 +185,19 @@ func operation(t *testing.T, id string, kind agentv1.Kind, spec any) agentv1.Ope
 type report struct {
 	mu     sync.Mutex
 	phases []string
+	health agentv1.Health // as it was told last
 }
 
 func (r *report) Progress(p agentv1.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phases = append(r.phases, p.Phase)
+}
+
+func (r *report) Health(h agentv1.Health) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.health = h
 }
 
 func (r *report) Cancelled() <-chan struct{} { return nil }

@@ -38,6 +38,7 @@ func (h *Handler) follow(ctx context.Context, operation agentv1.Operation, exten
 			return h.result(&seen)
 		case seen.Status.OperationID == operation.ID:
 			report.Progress(agentv1.Progress{Phase: string(seen.Status.Phase)})
+			report.Health(waiting(&seen))
 		}
 		if late := h.Clock.Now().Sub(extension.Spec.Deadline.Time); late > margin/2 {
 			return session.Failure(agentv1.Problem{
@@ -52,6 +53,16 @@ func (h *Handler) follow(ctx context.Context, operation agentv1.Operation, exten
 		case <-ticker.C:
 		}
 	}
+}
+
+// waiting is what an extension is not done for.
+func waiting(seen *v1alpha1.Extension) agentv1.Health {
+	var all agentv1.Health
+	for _, health := range seen.Status.Statuses {
+		all.Problems = append(all.Problems, health.Problems...)
+	}
+	all.Healthy = len(all.Problems) == 0
+	return all
 }
 
 func final(phase v1alpha1.ExtensionPhase) bool {

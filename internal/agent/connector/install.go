@@ -27,6 +27,8 @@ const (
 	CodeTypeNotKnown   = "UserErrorExtensionTypeNotSupported"
 	CodeAlreadyThere   = "UserErrorExtensionTypeAlreadyInstalled"
 	CodeVersionUnknown = "UserErrorExtensionVersionNotAvailable"
+	// CodeRetrying: an attempt failed and is made again, until the deadline.
+	CodeRetrying = "ExtensionAttemptFailed"
 )
 
 // deployments are what must be ready for the extension to be installed.

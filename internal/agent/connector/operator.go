@@ -160,6 +160,7 @@ func (o *Operator) stopped(ctx context.Context, j *job, err error) time.Duration
 		again = lookAgain
 		o.Log.WarnContext(ctx, "extension not done, will try again", "extension", j.extension.Name, "error", err)
 		j.status.Message = err.Error()
+		health(j, []agentv1.Problem{{Code: CodeRetrying, Target: j.extension.Spec.Name, Message: err.Error(), Retryable: true}})
 	}
 	deadline := j.extension.Spec.Deadline
 	if deadline == nil || o.Clock.Now().Before(deadline.Time) {

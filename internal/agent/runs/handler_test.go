@@ -92,7 +92,15 @@ func (r *report) Progress(p agentv1.Progress) {
 	r.progress = append(r.progress, p)
 }
 
+func (r *report) Health(agentv1.Health) {}
+
 func (r *report) Cancelled() <-chan struct{} { return r.cancelled }
+
+func (r *report) looks() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.progress)
+}
 
 func (r *report) saw(phase string) bool {
 	r.mu.Lock()

@@ -22,6 +22,7 @@ type lease struct {
 
 	mu       sync.Mutex
 	progress *agentv1.Progress
+	health   *agentv1.Health
 }
 
 func newLease(l agentv1.Lease) *lease {
@@ -35,13 +36,20 @@ func (l *lease) Progress(progress agentv1.Progress) {
 	l.progress = &progress
 }
 
+// Health replaces what the next extend says the operation waits for.
+func (l *lease) Health(health agentv1.Health) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.health = &health
+}
+
 // Cancelled is closed when the service asks to stop.
 func (l *lease) Cancelled() <-chan struct{} { return l.cancelled }
 
 func (l *lease) request() agentv1.ExtendRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return agentv1.ExtendRequest{LeaseToken: l.token, Progress: l.progress}
+	return agentv1.ExtendRequest{LeaseToken: l.token, Progress: l.progress, Health: l.health}
 }
 
 // renewed takes over what the service answered.

@@ -23,6 +23,8 @@ const (
 type Report interface {
 	// Progress replaces the progress that the next extend carries.
 	Progress(progress agentv1.Progress)
+	// Health replaces what the next extend says the operation waits for.
+	Health(health agentv1.Health)
 	// Cancelled is closed when the service asks to stop; the handler winds the
 	// work up and returns OutcomeCancelled.
 	Cancelled() <-chan struct{}

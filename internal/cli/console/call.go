@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"holdfast.dev/holdfast/client"
 )
@@ -64,5 +65,12 @@ func (c *Console) List(ctx context.Context, path, version string) ([]json.RawMes
 
 func (c *Console) operationProgress() func(*client.Status) {
 	spin := c.NewLine()
-	return func(s *client.Status) { spin.Show("%s", s.Status) }
+	return func(s *client.Status) {
+		if reasons := s.Reasons(); len(reasons) > 0 {
+			text := "Waiting: " + strings.Join(reasons, "; ")
+			spin.Log(text, text)
+			return
+		}
+		spin.Show("%s", s.Status)
+	}
 }

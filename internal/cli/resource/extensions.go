@@ -13,7 +13,8 @@ func extensions(c *console.Console) *cobra.Command {
 	k := console.Kind{Version: extensionVersion, Render: flat, Path: func(name string) (string, error) {
 		p, err := clusterPath(c, cluster)
 		return console.Below(p, err, "providers/Microsoft.KubernetesConfiguration/extensions", name)
-	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "type", Path: "extensionType"}, {Title: "version", Path: "currentVersion"}, {Title: "state", Path: "provisioningState"}}}
+	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "type", Path: "extensionType"}, {Title: "version", Path: "currentVersion"}, {Title: "state", Path: "provisioningState"},
+		{Title: "reason", Path: "errorInfo.message || (statuses[?level=='Error'])[0].message"}}}
 	cmd := console.Noun("k8s-extension", "Extensions of a cluster", createExtension(c, k.Path), updateExtension(c, k.Path),
 		k.Show(c), k.List(c), k.Delete(c, "Remove an extension from its cluster"))
 	cmd.PersistentFlags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
