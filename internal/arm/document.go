@@ -31,7 +31,8 @@ type userFacingError struct {
 }
 
 // document makes the body of e. What the service itself refuses carries
-// additional information; what any resource manager refuses does not.
+// additional information, and so does whatever there is something to do about; what
+// else any resource manager refuses does not.
 func (e *Error) document(correlation string) errorBody {
 	body := errorBody{Code: e.Code, Message: e.Message, Target: e.Target}
 	if !e.UserError && !e.Retryable && len(e.Actions) == 0 {

@@ -67,7 +67,8 @@ func Conflict(code, format string, args ...any) *Error {
 
 // NotFound says that the resource, group or subscription does not exist.
 func NotFound(id resourceid.ID) *Error {
-	e := &Error{Status: http.StatusNotFound, Code: "ResourceNotFound"}
+	e := &Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Actions: []string{
+		"Check the name, the resource group and the subscription: a list of the resources there shows what exists."}}
 	group := id.ResourceGroup()
 	switch {
 	case id.HasType(resourceid.TypeSubscription):
@@ -88,7 +89,8 @@ func NotFound(id resourceid.ID) *Error {
 // the one around it does not exist.
 func ParentNotFound(id resourceid.ID) *Error {
 	return &Error{Status: http.StatusNotFound, Code: "ParentResourceNotFound",
-		Message: fmt.Sprintf("Can not perform requested operation on nested resource. Parent resource '%s' not found.", id.Parent().Name())}
+		Message: fmt.Sprintf("Can not perform requested operation on nested resource. Parent resource '%s' not found.", id.Parent().Name()),
+		Actions: []string{"Create that resource first, or check its name and its resource group."}}
 }
 
 // typedName is what follows the last "providers/": "Microsoft.Web/sites/a".

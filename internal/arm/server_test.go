@@ -301,3 +301,13 @@ func TestFormatTime(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What does not exist is answered with what to do about it.
+func TestAbsentHasARemedy(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{boxesAt + "/b9", strings.Replace(boxesAt, "rg1", "rg9", 1) + "/b1", strings.Replace(boxesAt, "s1", "s9", 1) + "/b1"} {
+		if a := w.do("owner", "GET", path+version, ""); a.StatusCode != 404 || !strings.Contains(a.body, `"recommendedAction":["Check the name`) {
+			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
+	}
+}

@@ -66,6 +66,13 @@ func Pairs(args []string) (map[string]string, error) {
 // Last returns the last segment of an ARM id.
 func Last(id string) string { return id[strings.LastIndex(id, "/")+1:] }
 
+// Short returns the last two segments of an ARM id, as tables name things:
+// "resourceGroups/backup", "managedClusters/prod".
+func Short(id string) string {
+	parts := strings.Split(strings.Trim(id, "/"), "/")
+	return strings.Join(parts[max(0, len(parts)-2):], "/")
+}
+
 // SpreadLists lets list flags take several words, as az does:
 // "--roles a b" becomes "--roles=a --roles=b".
 func SpreadLists(args []string, lists map[string]bool) []string {

@@ -154,7 +154,7 @@ func camelCase(doc map[string]any) map[string]any {
 
 func updatePermissions(c *console.Console) *cobra.Command {
 	var kind, operation, scope, instance, request, snapshots string
-	cmd := &cobra.Command{Use: "update-msi-permissions", Short: "Give the vault the roles it needs", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "update-msi-permissions", Short: "Give vault, cluster and extension the roles that they need, and say which", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			g := grants{c: c, ctx: cmd.Context()}
 			if strings.EqualFold(operation, "Restore") {

@@ -13,13 +13,19 @@ import (
 	"holdfast.dev/holdfast/internal/cli/vault"
 )
 
-// Ids of built-in roles.
-const (
-	readerRole         = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-	contributorRole    = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-	diskSnapshotRole   = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
-	blobDataReaderRole = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+// role is a built-in role.
+type role struct{ id, name string }
+
+// The roles of backups.
+var (
+	reader         = role{"acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader"}
+	contributor    = role{"b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor"}
+	diskSnapshot   = role{"7efff54f-a5b4-42b5-a1c5-5411624893ce", "Disk Snapshot Contributor"}
+	blobDataReader = role{"2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "Storage Blob Data Reader"}
 )
+
+// grantee is who a role is given to.
+type grantee struct{ id, name string }
 
 const clusterVersion = "2025-10-01"
 
@@ -80,33 +86,33 @@ func (g grants) give(cluster, group string) error {
 	if err != nil {
 		return err
 	}
-	if err := g.assign(cluster, vaultID, readerRole); err != nil || group == "" {
+	if err := g.assign(cluster, vaultID, reader); err != nil || group == "" {
 		return err
 	}
-	if err := g.assign(group, vaultID, readerRole); err != nil {
+	if err := g.assign(group, vaultID, reader); err != nil {
 		return err
 	}
 	clusterID, err := g.principal(cluster, clusterVersion, "holdfast cluster connect")
 	if err != nil {
 		return err
 	}
-	return g.assign(group, clusterID, contributorRole)
+	return g.assign(group, clusterID, contributor)
 }
 
-// vaultIdentity is the object id of the identity that the vault acts by.
-func (g grants) vaultIdentity() (string, error) {
+// vaultIdentity is the identity that the vault acts by.
+func (g grants) vaultIdentity() (grantee, error) {
 	path, err := g.c.VaultPath()
 	if err != nil {
-		return "", err
+		return grantee{}, err
 	}
 	return g.principal(path, vault.Version, "holdfast backup-vault update --type SystemAssigned")
 }
 
-// principal is the object id of a resource's system identity.
-func (g grants) principal(path, version, remedy string) (string, error) {
+// principal is a resource's system identity.
+func (g grants) principal(path, version, remedy string) (grantee, error) {
 	raw, err := g.c.Get(g.ctx, path, version)
 	if err != nil {
-		return "", err
+		return grantee{}, err
 	}
 	var v struct {
 		Identity struct {
@@ -114,23 +120,28 @@ func (g grants) principal(path, version, remedy string) (string, error) {
 		} `json:"identity"`
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return "", err
+		return grantee{}, err
 	}
 	if v.Identity.PrincipalID == "" {
-		return "", console.Usage("%s has no system identity: run '%s'", console.Last(path), remedy)
+		return grantee{}, console.Usage("%s has no system identity: run '%s'", console.Last(path), remedy)
 	}
-	return v.Identity.PrincipalID, nil
+	return grantee{v.Identity.PrincipalID, console.Short(path)}, nil
 }
 
-func (g grants) assign(scope, principal, role string) error {
+// assign gives a role and says so; who has it already keeps it.
+func (g grants) assign(scope string, who grantee, what role) error {
 	body := map[string]any{"properties": map[string]any{
-		"roleDefinitionId": scope + "/providers/Microsoft.Authorization/roleDefinitions/" + role,
-		"principalId":      principal, "principalType": "ServicePrincipal"}}
+		"roleDefinitionId": scope + "/providers/Microsoft.Authorization/roleDefinitions/" + what.id,
+		"principalId":      who.id, "principalType": "ServicePrincipal"}}
 	path := scope + "/providers/Microsoft.Authorization/roleAssignments/" + uuid.NewString()
 	_, err := g.c.Call(g.ctx, http.MethodPut, path, roleVersion, body)
 	var e *client.Error
-	if errors.As(err, &e) && e.Code == "RoleAssignmentExists" {
+	switch {
+	case errors.As(err, &e) && e.Code == "RoleAssignmentExists":
+		g.c.Say("%s has %s over %s already", who.name, what.name, console.Short(scope))
 		return nil
+	case err == nil:
+		g.c.Say("%s was given %s over %s", who.name, what.name, console.Short(scope))
 	}
 	return err
 }

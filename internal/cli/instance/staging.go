@@ -1,10 +1,12 @@
 package instance
 
-// Ids of built-in roles of a restore through a staging storage account.
-const (
-	accountContributorRole  = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
-	blobDataOwnerRole       = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
-	blobDataContributorRole = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+import "holdfast.dev/holdfast/internal/cli/console"
+
+// The roles of a restore through a staging storage account.
+var (
+	accountContributor  = role{"17d1049b-9a84-46fb-8f53-869881c3d3ab", "Storage Account Contributor"}
+	blobDataOwner       = role{"b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "Storage Blob Data Owner"}
+	blobDataContributor = role{"ba92f5b4-2d11-453d-a403-e96b0029c9fe", "Storage Blob Data Contributor"}
 )
 
 // giveStaging lets the vault write to and delete from the staging account of a
@@ -23,11 +25,15 @@ func (g grants) giveStaging(cluster string, target map[string]any) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range []struct{ scope, principal, role string }{
-		{group, vaultID, contributorRole}, {account, vaultID, accountContributorRole}, {account, vaultID, blobDataOwnerRole},
-		{account, extension, blobDataContributorRole},
+	for _, one := range []struct {
+		scope string
+		who   grantee
+		what  role
+	}{
+		{group, vaultID, contributor}, {account, vaultID, accountContributor}, {account, vaultID, blobDataOwner},
+		{account, extension, blobDataContributor},
 	} {
-		if err := g.assign(one.scope, one.principal, one.role); err != nil {
+		if err := g.assign(one.scope, one.who, one.what); err != nil {
 			return err
 		}
 	}
@@ -46,7 +52,8 @@ func stagingOf(target map[string]any) (group, account string) {
 	return group, account
 }
 
-// extensionIdentity is the object id of the identity of a cluster's backup extension.
-func (g grants) extensionIdentity(cluster string) (string, error) {
-	return g.ofExtension(cluster, "an identity", func(e extension) string { return e.AKSAssignedIdentity.PrincipalID })
+// extensionIdentity is the identity of a cluster's backup extension.
+func (g grants) extensionIdentity(cluster string) (grantee, error) {
+	id, err := g.ofExtension(cluster, "an identity", func(e extension) string { return e.AKSAssignedIdentity.PrincipalID })
+	return grantee{id, "the extension of " + console.Short(cluster)}, err
 }

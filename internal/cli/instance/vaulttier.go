@@ -60,10 +60,10 @@ func (g grants) giveVaultTier(cluster, group string) error {
 	if err != nil {
 		return err
 	}
-	if err := g.assign(group, vaultID, diskSnapshotRole); err != nil {
+	if err := g.assign(group, vaultID, diskSnapshot); err != nil {
 		return err
 	}
-	return g.assign(account, vaultID, blobDataReaderRole)
+	return g.assign(account, vaultID, blobDataReader)
 }
 
 const extensionVersion = "2024-11-01"

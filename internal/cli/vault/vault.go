@@ -38,7 +38,7 @@ func (o *options) add(cmd *cobra.Command) {
 	f.StringVar(&o.identity, "type", "", "SystemAssigned, UserAssigned, \"SystemAssigned,UserAssigned\" or None")
 	f.StringVar(&o.uami, "uami", "", "user assigned identities, as JSON")
 	f.StringVar(&o.softDelete, "soft-delete-state", "", "On, Off or AlwaysOn")
-	f.Float64Var(&o.retention, "retention-duration-in-days", 0, "days that deleted vaulted data is kept, 14 to 180")
+	f.Float64Var(&o.retention, "retention-duration-in-days", 0, "`days` that deleted vaulted data is kept, 14 to 180")
 	f.StringVar(&o.immutability, "immutability-state", "", "Disabled, Unlocked or Locked")
 	f.StringVar(&o.alerts, "azure-monitor-alerts-for-job-failures", "", "Enabled or Disabled")
 	f.StringVar(&o.crossRegion, "cross-region-restore-state", "", "Enabled or Disabled")
