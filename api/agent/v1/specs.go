@@ -36,6 +36,9 @@ type Progress struct {
 	ItemsTotal int64  `json:"itemsTotal,omitempty"`
 	BytesDone  int64  `json:"bytesDone,omitempty"`
 	BytesTotal int64  `json:"bytesTotal,omitempty"`
+	// Percent is how far the whole operation is, at most 99; 0 means that this is not
+	// known.
+	Percent int64 `json:"percent,omitempty"`
 }
 
 // StorageLocation is the backup storage location: one container of objects.

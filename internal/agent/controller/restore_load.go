@@ -68,10 +68,13 @@ func (l *loader) move(ctx context.Context, name string, load restore.Load, targe
 	if err := l.client.Create(ctx, helper); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	_, err := l.movers.Run(ctx, movers.Work{
+	moved, err := l.movers.Run(ctx, movers.Work{
 		Operation: l.operation, Name: name, Claim: name, Node: load.Node, Deadline: remaining(ctx, l.options.Clock), Grant: l.gate.Grant,
 		Order: mover.Order{Task: mover.Load, Repository: l.grant, RecoveryPoint: l.point, Stream: load.Volume.Stream, Device: movers.Device},
 	}, report)
+	if err == nil {
+		report(agentv1.Progress{BytesDone: moved.BytesRead, BytesTotal: moved.BytesRead})
+	}
 	return err
 }
 

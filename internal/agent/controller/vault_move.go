@@ -21,6 +21,7 @@ import (
 	"holdfast.dev/holdfast/internal/agent/changed"
 	"holdfast.dev/holdfast/internal/agent/mover"
 	"holdfast.dev/holdfast/internal/agent/movers"
+	"holdfast.dev/holdfast/internal/agent/progress"
 	"holdfast.dev/holdfast/internal/clock"
 	"holdfast.dev/holdfast/internal/volume"
 )
@@ -28,6 +29,11 @@ import (
 // moveAll moves the data of all volumes side by side. A volume whose data
 // cannot be read is left out, with the reason; anything else fails the run.
 func (v *vaulting) moveAll(ctx context.Context) error {
+	for i, item := range v.items {
+		if item.volume.State == agentv1.VolumeProtected {
+			v.bytes.expect(i, max(item.volume.SizeBytes, item.volume.RestoreSizeBytes))
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range v.items {
 		if v.items[i].volume.State != agentv1.VolumeProtected {
@@ -58,6 +64,7 @@ func (v *vaulting) move(ctx context.Context, number int, item *vaultItem) error 
 	var told *agentv1.Problem
 	if errors.As(err, &told) && told.Code == mover.CodeDevice {
 		item.leave(CodeVaultNoData, told.Message)
+		v.bytes.end(number, mover.Report{})
 		return nil
 	}
 	if err != nil {
@@ -139,38 +146,40 @@ func remaining(ctx context.Context, c clock.Clock) time.Duration {
 type tallied struct {
 	journal *journal
 	mu      sync.Mutex
-	by      map[int]agentv1.Progress
+	volumes progress.Sum[int]
 	new     int64
+}
+
+// expect says how many bytes of a volume are read at most.
+func (t *tallied) expect(number int, bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.volumes.Move(number, bytes)
 }
 
 func (t *tallied) report(number int, p agentv1.Progress) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.by == nil {
-		t.by = map[int]agentv1.Progress{}
-	}
-	t.by[number] = p
-	var sum agentv1.Progress
-	waits := ""
-	for _, one := range t.by {
-		sum.BytesDone += one.BytesDone
-		sum.BytesTotal += one.BytesTotal
-		if one.Phase != "" && (waits == "" || one.Phase < waits) { // the same every time
-			waits = one.Phase
-		}
-	}
-	if waits != "" {
-		step, _, _ := t.journal.now()
-		sum.Phase = step + "; " + waits
-	}
-	t.journal.report(sum)
+	t.volumes.Tell(number, p)
+	t.tell()
 }
 
 func (t *tallied) end(number int, r mover.Report) {
-	t.report(number, agentv1.Progress{BytesDone: r.BytesRead, BytesTotal: r.BytesRead})
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.volumes.Tell(number, agentv1.Progress{BytesDone: r.BytesRead, BytesTotal: r.BytesRead})
+	t.volumes.End(number)
 	t.new += r.BytesStored
+	t.tell()
+}
+
+func (t *tallied) tell() {
+	sum := t.volumes.Of(0, 0)
+	if sum.Phase != "" {
+		step, _, _ := t.journal.now()
+		sum.Phase = step + "; " + sum.Phase
+	}
+	t.journal.report(sum)
 }
 
 func (t *tallied) stored() int64 {

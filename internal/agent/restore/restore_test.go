@@ -19,8 +19,8 @@ import (
 )
 
 // hasty polls fast; its patience is only long enough for a busy machine.
-var hasty = Patience{Volume: 20 * time.Second, Definition: 20 * time.Second, Namespace: 200 * time.Millisecond,
-	Refused: 20 * time.Second, Helpers: 20 * time.Second, Poll: time.Millisecond}
+var hasty = Patience{Volume: time.Minute, Definition: time.Minute, Namespace: 200 * time.Millisecond,
+	Refused: time.Minute, Helpers: time.Minute, Poll: time.Millisecond}
 
 // target is a cluster with one node and one class that waits for consumers.
 func target(t *testing.T) *apiServer {
@@ -573,14 +573,53 @@ func TestCleanRemovesOnlyItsOwnHelpers(t *testing.T) {
 func TestProgressCountsUp(t *testing.T) {
 	s := target(t)
 	var phases []string
+	var last agentv1.Progress
 	_, _, err := restorer(t, s).Run(t.Context(), shopRun(t, s), func(p agentv1.Progress) {
 		if len(phases) == 0 || phases[len(phases)-1] != p.Phase {
 			phases = append(phases, p.Phase)
 		}
+		if p.ItemsDone < last.ItemsDone || p.Percent < last.Percent {
+			t.Errorf("%+v after %+v", p, last)
+		}
+		last = p
 	})
+	if last.ItemsDone == 0 || last.ItemsDone != last.ItemsTotal || last.Percent != 99 {
+		t.Errorf("at last %+v", last)
+	}
 	want := []string{"plan", "namespaces", "definitions", "policies", "accounts", "access", "bindings", "volumes", "network",
 		"custom resources", "workloads", "limits", "rest", "ingress", "gates", "finish"}
 	if diff := cmp.Diff(want, phases); err != nil || diff != "" {
 		t.Errorf("%v, phases (-want +got):\n%s", err, diff)
 	}
+}
+
+// While volumes are filled nothing else happens, and the progress goes on: by their
+// bytes, and by the volumes that drivers make. No claim is done before its volume is.
+func TestProgressWhileVolumesAreFilled(t *testing.T) {
+	now := clock.NewManual(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC))
+	var last agentv1.Progress
+	r := &reporter{clock: now, report: func(p agentv1.Progress) { last = p }}
+	moved, made, plain := &Item{Fill: &agentv1.Volume{Stream: "volumes/a/b", SizeBytes: 1 << 30}}, &Item{Fill: &agentv1.Volume{}}, &Item{}
+	r.expect([]Stage{{Items: []*Item{plain}}, {Items: []*Item{moved, made}}})
+	r.phase("volumes")
+	then := func(what string, do func(), want agentv1.Progress) {
+		t.Helper()
+		now.Advance(reportEvery)
+		do()
+		want.ItemsTotal = 3
+		if diff := cmp.Diff(want, last); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	then("an object", r.done, agentv1.Progress{Phase: "volumes", ItemsDone: 1})
+	then("a mover waits", func() { r.loaded(moved, agentv1.Progress{Phase: "waiting for a node"}) },
+		agentv1.Progress{Phase: "volumes; waiting for a node", ItemsDone: 1})
+	then("a mover begins", func() { r.loaded(moved, agentv1.Progress{BytesDone: 64 << 20, BytesTotal: 767 << 20}) },
+		agentv1.Progress{Phase: "volumes", ItemsDone: 1, BytesDone: 64 << 20, BytesTotal: 767 << 20, Percent: 6})
+	then("a driver is done", func() { r.settled(made) },
+		agentv1.Progress{Phase: "volumes", ItemsDone: 2, BytesDone: 64 << 20, BytesTotal: 767 << 20, Percent: 31})
+	then("and again", func() { r.settled(made); r.tell() },
+		agentv1.Progress{Phase: "volumes", ItemsDone: 2, BytesDone: 64 << 20, BytesTotal: 767 << 20, Percent: 31})
+	then("the mover is done", func() { r.settled(moved) },
+		agentv1.Progress{Phase: "volumes", ItemsDone: 3, BytesDone: 64 << 20, BytesTotal: 64 << 20, Percent: 99})
 }

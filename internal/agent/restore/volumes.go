@@ -115,8 +115,12 @@ func (w *work) claimsPutOff(stage Stage) []Stage {
 func (w *work) awaitVolumes(ctx context.Context, items []*Item) error {
 	var waiting []*Item
 	for _, item := range items {
-		if o := w.tally.get(item); item.Fill != nil && o.action == agentv1.ItemCreated && !o.filled {
+		switch o := w.tally.get(item); {
+		case item.Fill == nil:
+		case o.action == agentv1.ItemCreated && !o.filled:
 			waiting = append(waiting, item)
+		case !o.again:
+			w.say.settled(item)
 		}
 	}
 	return w.each(ctx, waiting, func(ctx context.Context, item *Item) {
@@ -131,6 +135,7 @@ func (w *work) awaitVolumes(ctx context.Context, items []*Item) error {
 			o.reason = Reason{Code: codeVolumeFailed, Warn: true, Message: w.whyUnbound(ctx, item, err)}
 		}
 		w.tally.set(item, o)
+		w.say.settled(item)
 	})
 }
 

@@ -63,7 +63,7 @@ func (w *work) plan(ctx context.Context) error {
 // when the context ends.
 func (w *work) carryOut(ctx context.Context) error {
 	w.uids.fill(w.stages, w.live)
-	w.say.total = count(w.stages)
+	w.say.expect(w.stages)
 	for _, stage := range w.stages {
 		w.say.phase(stage.Order.String())
 		if err := w.stage(ctx, stage); err != nil {
@@ -108,7 +108,9 @@ func levels(items []*Item) [][]*Item {
 func (w *work) applyAll(ctx context.Context, items []*Item) error {
 	return w.each(ctx, items, func(ctx context.Context, item *Item) {
 		w.tally.set(item, w.apply(ctx, item))
-		w.say.done()
+		if item.Fill == nil { // else it is over when its volume is
+			w.say.done()
+		}
 	})
 }
 
