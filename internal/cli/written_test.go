@@ -97,10 +97,17 @@ func TestHelpTexts(t *testing.T) {
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			texts = append(texts, f.Usage)
 			kind, _ := pflag.UnquoteUsage(f)
-			if f.Usage == "" || strings.HasSuffix(strings.TrimSuffix(f.Usage, " ..."), ".") || strings.Contains(kind, "float") {
-				t.Errorf("'%s --%s': the text %q of the kind %q is empty, ends with a full stop, or tells of floats", name, f.Name, f.Usage, kind)
+			if f.Usage == "" || f.Usage == f.Name || strings.HasSuffix(strings.TrimSuffix(f.Usage, " ..."), ".") || strings.Contains(kind, "float") {
+				t.Errorf("'%s --%s': the text %q of the kind %q is empty or its name, ends with a full stop, or tells of floats", name, f.Name, f.Usage, kind)
 			}
 		})
+		shorts := map[string]string{}
+		for _, sub := range cmd.Commands() {
+			if other := shorts[sub.Short]; other != "" {
+				t.Errorf("'%s': %s and %s have the same short text", name, other, sub.Name())
+			}
+			shorts[sub.Short] = sub.Name()
+		}
 		for _, text := range texts {
 			if word := otherWords.FindString(givenNames.ReplaceAllString(text, "")); word != "" {
 				t.Errorf("'%s' says %q in %q", name, word, text)

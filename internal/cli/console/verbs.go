@@ -58,7 +58,15 @@ func (k Kind) Show(c *Console) *cobra.Command {
 			return err
 		}
 		return c.Print(k.render(out), k.Columns...)
-	}}, &name, "name")
+	}}, &name, k.nameFlag("show"))
+}
+
+// nameFlag is the text of --name of a verb.
+func (k Kind) nameFlag(verb string) string {
+	if k.Resolve != nil {
+		return "name or friendly name of the one to " + verb
+	}
+	return "name of the one to " + verb
 }
 
 // List returns the command that lists all.
@@ -90,7 +98,7 @@ func (k Kind) Delete(c *Console, short string) *cobra.Command {
 		}
 		_, err = c.Call(cmd.Context(), http.MethodDelete, p, k.Version, nil)
 		return err
-	}}, &name, "name")
+	}}, &name, k.nameFlag("delete"))
 	Confirm(c, cmd)
 	return cmd
 }

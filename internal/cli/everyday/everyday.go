@@ -81,7 +81,7 @@ func restore(c *console.Console) *cobra.Command {
 	f.BoolVar(&in.clusterScope, "include-cluster-scope-resources", true, "cluster-scoped resources too")
 	f.StringVar(&in.group, "staging-resource-group-id", "", "ARM id of a resource group near the target, for a restore from the vault through a staging storage account")
 	f.StringVar(&in.account, "staging-storage-account-id", "", "ARM id of a storage account there; the recovery point is copied into it, and restored from there")
-	f.BoolVar(&in.keepStaging, "keep-staging", false, "keep that copy")
+	f.BoolVar(&in.keepStaging, "keep-staging", false, "keep the copy in the staging storage account")
 	return cmd
 }
 

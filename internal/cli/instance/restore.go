@@ -211,7 +211,7 @@ func validateForRestore(c *console.Console) *cobra.Command {
 func triggerRestore(c *console.Console) *cobra.Command {
 	var name, file string
 	var watch, secondary bool
-	cmd := &cobra.Command{Use: "trigger", Short: "Restore", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "trigger", Short: "Restore as a request says", Args: cobra.NoArgs}
 	read := restoreRequest(c, cmd, &name, &file)
 	cmd.Flags().BoolVar(&watch, "watch", false, "show progress until the job ends")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -18,17 +18,18 @@ func bindings(c *console.Console) *cobra.Command {
 		p, err := clusterPath(c, cluster)
 		return console.Below(p, err, "trustedAccessRoleBindings", name)
 	}, Columns: []console.Column{{Title: "name", Path: "name"}, {Title: "source", Path: "sourceResourceId"}, {Title: "state", Path: "provisioningState"}}}
-	cmd := console.Noun("rolebinding", "Trusted access role bindings", createBinding(c, k.Path, "create"), createBinding(c, k.Path, "update"),
+	cmd := console.Noun("rolebinding", "Trusted access role bindings", createBinding(c, k.Path, "create", "Let a vault work on the cluster"),
+		createBinding(c, k.Path, "update", "Change which vault works on the cluster by a binding"),
 		k.Show(c), k.List(c), k.Delete(c, "Take the access back"))
 	cmd.PersistentFlags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
 	_ = cmd.MarkPersistentFlagRequired("cluster-name")
 	return cmd
 }
 
-func createBinding(c *console.Console, path func(string) (string, error), verb string) *cobra.Command {
+func createBinding(c *console.Console, path func(string) (string, error), verb, short string) *cobra.Command {
 	var name, source string
 	var roles []string
-	cmd := &cobra.Command{Use: verb, Short: "Let a vault work on the cluster", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: verb, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		p, err := path(name)
 		if err != nil {
 			return err

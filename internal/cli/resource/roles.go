@@ -130,7 +130,7 @@ func createAssignment(c *console.Console) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&role, "role", "", "name or id of the role")
 	f.StringVar(&scope, "scope", "", "ARM id it is given over")
-	f.StringVar(&assignee, "assignee", "", "object id of the principal")
+	f.StringVar(&assignee, "assignee", "", "the same as --assignee-object-id")
 	f.StringVar(&object, "assignee-object-id", "", "object id of the principal")
 	f.StringVar(&kind, "assignee-principal-type", "ServicePrincipal", "User, Group or ServicePrincipal")
 	_ = cmd.MarkFlagRequired("role")
