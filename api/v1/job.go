@@ -84,6 +84,9 @@ const (
 // several tasks.
 const DetailDuration = "duration"
 
+// TaskNotStarted is the status of tasks that wait for the one before them.
+const TaskNotStarted = "NotStarted"
+
 // ActionCancel is the one action that a running job supports.
 const ActionCancel = "Cancel"
 
@@ -93,7 +96,8 @@ type JobRecoveryPoint struct {
 	RecoveryPointTime string `json:"recoveryPointTime"`
 }
 
-// JobSubTask is one step of a job.
+// JobSubTask is one step of a job. TaskProgress is how far it is while it runs, such as
+// "42%", and never goes back; null while nobody can say.
 type JobSubTask struct {
 	TaskID            int               `json:"taskId"`
 	TaskName          string            `json:"taskName"`

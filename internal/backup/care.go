@@ -198,9 +198,10 @@ func (j *Job) EndTask(n int, now time.Time, failed bool, warnings []Warning) {
 
 const mostJobWarnings = 1000
 
-// CountUp adds to the counts of the job.
-func (j *Job) CountUp(more Upkeep) {
+// CountUp adds what the nth task has done to the counts of the job.
+func (j *Job) CountUp(n int, more Upkeep) {
 	u := j.Upkeep
+	j.Tasks[n].Bytes = more.BytesRead
 	u.Points += more.Points
 	u.Blocks += more.Blocks
 	u.BytesRead += more.BytesRead

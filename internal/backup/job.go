@@ -91,20 +91,34 @@ const (
 // Terminal says whether the job has ended.
 func (s JobStatus) Terminal() bool { return s != JobInProgress && s != JobCancelling }
 
-// Progress is what a running job has done so far. Zero totals are not known yet.
+// Progress is what the running task of a job has done so far. Zero totals are not
+// known yet.
 type Progress struct {
 	Phase      string `json:"phase,omitempty"`
 	ItemsDone  int64  `json:"itemsDone,omitempty"`
 	ItemsTotal int64  `json:"itemsTotal,omitempty"`
 	BytesDone  int64  `json:"bytesDone,omitempty"`
 	BytesTotal int64  `json:"bytesTotal,omitempty"`
+	// Percent is how far the task is, at most 99; 0 means that this is not known.
+	Percent int64 `json:"percent,omitempty"`
+}
+
+// Note keeps what the running task has done so far, and returns whether that has
+// changed. One that is begun anew, at the cluster or by another attempt, has much of it
+// done already: its percentage does not go back.
+func (j *Job) Note(p Progress) bool {
+	p.Percent = min(max(p.Percent, j.Progress.Percent), 99)
+	changed := j.Progress != p
+	j.Progress = p
+	return changed
 }
 
 // Task is one step of a job that people see.
 type Task struct {
 	Name   string    `json:"name"` // such as "Trigger Backup"
 	Status JobStatus `json:"status"`
-	Bytes  int64     `json:"bytes,omitempty"` // moved, once it is over; the last task's are the job's Progress
+	Bytes  int64     `json:"bytes,omitempty"` // moved, once it is over; see Job.TaskBytes
+	Size   int64     `json:"size,omitempty"`  // of what was backed up, once that is known
 	Ended  time.Time `json:"ended,omitzero"`  // zero while it runs; a task begins when the one before has ended
 }
 
@@ -175,13 +189,45 @@ func (j *Job) TaskDuration(n int) time.Duration {
 	return j.Tasks[n].Ended.Sub(began)
 }
 
+// TaskBytes is how many bytes the nth task has moved so far. Those of the running task
+// and of the last are in the Progress, which counts all tasks of an upkeep together.
+func (j *Job) TaskBytes(n int) int64 {
+	running, more := j.NextTask()
+	switch {
+	case j.Upkeep == nil && n == len(j.Tasks)-1:
+		return j.Progress.BytesDone
+	case j.Upkeep != nil && more && n == running:
+		return max(0, j.Progress.BytesDone-j.ended())
+	default:
+		return j.Tasks[n].Bytes
+	}
+}
+
+// ended is how many bytes the tasks have moved that are over.
+func (j *Job) ended() (moved int64) {
+	for _, t := range j.Tasks {
+		moved += t.Bytes
+	}
+	return moved
+}
+
 // Transferred is how many bytes the job has moved so far, in all its tasks.
 func (j *Job) Transferred() int64 {
+	if j.Upkeep != nil {
+		return j.Progress.BytesDone
+	}
 	moved := j.Progress.BytesDone
 	for n := range len(j.Tasks) - 1 {
 		moved += j.Tasks[n].Bytes
 	}
 	return moved
+}
+
+// TaskProgress is how far the nth task is in percent; false while that is not known,
+// and when it does not run.
+func (j *Job) TaskProgress(n int) (percent int64, known bool) {
+	running, more := j.NextTask()
+	return j.Progress.Percent, more && n == running && j.Progress.Percent > 0
 }
 
 // Duration is how long the job took; zero while it runs.

@@ -115,3 +115,76 @@ func TestTasksOfAJob(t *testing.T) {
 		t.Errorf("at the end: %v of %v", j.TaskDuration(1), j.Duration())
 	}
 }
+
+// How far a task is never goes back, also when the work is begun anew, and 100 % is
+// what has ended. Who does not know says nothing, and takes nothing back.
+func TestProgressNeverGoesBack(t *testing.T) {
+	j := &Job{Kind: JobRestore, Status: JobInProgress, Tasks: []Task{{Name: TaskHydrating, Status: JobInProgress}, {Name: "Trigger Restore", Status: JobInProgress}}}
+	for _, c := range []struct {
+		told    Progress
+		changed bool
+		percent int64
+	}{
+		{Progress{Phase: "Waiting"}, true, 0},
+		{Progress{Phase: "Waiting"}, false, 0},
+		{Hydrating(10, 0), true, 0},
+		{Hydrating(10, 40), true, 25},
+		{Hydrating(30, 40), true, 75},
+		{Hydrating(20, 40), true, 75},
+		{Progress{Phase: "Waiting to try again"}, true, 75},
+		{Hydrating(44, 40), true, 99},
+		{Progress{Phase: "from elsewhere", Percent: 4000}, true, 99},
+	} {
+		changed := j.Note(c.told)
+		percent, known := j.TaskProgress(0)
+		if changed != c.changed || percent != c.percent || known != (c.percent > 0) {
+			t.Errorf("%+v: changed %v, %d %% known %v", c.told, changed, percent, known)
+		}
+	}
+	if _, known := j.TaskProgress(1); known {
+		t.Error("the second task has not begun")
+	}
+	j.Tasks[0].Status, j.Progress = JobCompleted, Progress{}
+	j.Note(Progress{Percent: 3})
+	if percent, known := j.TaskProgress(1); percent != 3 || !known {
+		t.Errorf("the second task begins at %d %%", percent)
+	}
+	if j.Complete(time.Now(), nil); j.Progress.Percent != 3 {
+		t.Errorf("%+v", j.Progress)
+	}
+	if _, known := j.TaskProgress(1); known {
+		t.Error("what has ended is not on its way")
+	}
+}
+
+// The tasks of an upkeep are counted together, and shown each for itself.
+func TestBytesOfUpkeepTasks(t *testing.T) {
+	now := time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC)
+	j := &Job{Status: JobInProgress, Upkeep: &Upkeep{}, Tasks: []Task{{Status: JobInProgress}, {Status: JobInProgress}, {Status: JobInProgress}}}
+	check := func(what string, want ...int64) {
+		t.Helper()
+		sum := int64(0)
+		for n := range j.Tasks {
+			if sum += want[n]; j.TaskBytes(n) != want[n] {
+				t.Errorf("%s: task %d has %d bytes, want %d", what, n, j.TaskBytes(n), want[n])
+			}
+		}
+		if j.Transferred() != sum {
+			t.Errorf("%s: %d in all", what, j.Transferred())
+		}
+	}
+	check("at first", 0, 0, 0)
+	j.Note(Progress{BytesDone: 4})
+	check("in the first", 4, 0, 0)
+	j.EndTask(0, now, false, nil)
+	j.CountUp(0, Upkeep{BytesRead: 10})
+	check("after the first", 10, 0, 0)
+	j.Note(Progress{BytesDone: 13})
+	check("in the second", 10, 3, 0)
+	j.EndTask(1, now, false, nil)
+	j.CountUp(1, Upkeep{BytesRead: 5})
+	j.EndTask(2, now, false, nil)
+	j.CountUp(2, Upkeep{BytesRead: 7})
+	j.Complete(now, nil)
+	check("at the end", 10, 5, 7)
+}

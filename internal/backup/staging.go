@@ -99,6 +99,16 @@ func (j *Job) EndHydration(now time.Time, bytes int64) {
 	j.Progress = Progress{}
 }
 
+// Hydrating is the progress of the first task of a staged restore: how many bytes lie in
+// the account, and how many it will be about, 0 for not known.
+func Hydrating(moved, planned int64) Progress {
+	p := Progress{Phase: TaskHydrating, BytesDone: moved, BytesTotal: planned}
+	if planned > 0 {
+		p.Percent = min(99, 100*moved/planned)
+	}
+	return p
+}
+
 // Staged says whether the restore is asked to hydrate.
 func (r *RestoreRequest) Staged() bool { return r.StagingAccountID != "" }
 

@@ -68,7 +68,7 @@ func TestJobInTwoHalves(t *testing.T) {
 		t.Errorf("second half: %+v", j)
 	}
 	j.MissVault(now, NewProblem(CodeClusterNotConnected, "", "it is away"), nil)
-	if j.Status != JobCompletedWithWarnings || j.Tasks[0] != (Task{"Trigger Backup", JobCompleted, 42, now}) || j.Tasks[1] != (Task{Name: TaskVaulting, Status: JobFailed, Ended: now}) {
+	if j.Status != JobCompletedWithWarnings || j.Tasks[0] != (Task{Name: "Trigger Backup", Status: JobCompleted, Bytes: 42, Ended: now}) || j.Tasks[1] != (Task{Name: TaskVaulting, Status: JobFailed, Ended: now}) {
 		t.Errorf("missed: %s %+v", j.Status, j.Tasks)
 	}
 	missing := j.Warnings[1].Problem

@@ -262,15 +262,16 @@ func TestSubTasks(t *testing.T) {
 			d["OriginalDatasourceSizeInBytes"], " ", d["DataTransferredInBytes"])
 	}
 	info := show(func(j *backup.Job) { j.Progress = backup.Progress{ItemsDone: 1, ItemsTotal: 3, BytesDone: 10} })
-	if got := task(info, 0); got != "1 Trigger InProgress 33% <nil> 10 <nil>" {
+	if got := task(info, 0); got != "1 Trigger InProgress <nil> <nil> 0 10" { // an agent that does not tell how far the whole is
 		t.Errorf("first half: %s", got)
 	}
+	info = show(func(j *backup.Job) { j.Tasks[0].Size = 4096 })
 	warning := backup.Warning{Resource: "a/claim", Problem: *backup.NewProblem(backup.CodeGenericWarning, "", "left out")}
 	info = show(func(j *backup.Job) {
 		j.BeginVaulting(jobsBegin.Add(time.Minute), backup.VaultDecision{Copy: true}, []backup.Warning{warning})
-		j.Progress = backup.Progress{BytesDone: 25, BytesTotal: 100, ItemsDone: 1, ItemsTotal: 1}
+		j.Progress = backup.Progress{BytesDone: 25, BytesTotal: 100, ItemsDone: 1, ItemsTotal: 1, Percent: 24}
 	})
-	if a, b := task(info, 0), task(info, 1); a != "1 Trigger Completed <nil> PT1M 10 <nil>" || b != "2 Vaulting InProgress 25% PT0S <nil> 25" {
+	if a, b := task(info, 0), task(info, 1); a != "1 Trigger Completed <nil> PT1M 4096 10" || b != "2 Vaulting InProgress 24% PT0S <nil> 25" {
 		t.Errorf("second half: %s; %s", a, b)
 	}
 	if info["dataTransferredInBytes"] != float64(35) {

@@ -56,7 +56,7 @@ func (p *Provider) listJobs(ctx context.Context, r *arm.Request) (*arm.Response,
 	var out []v1.Job
 	var next string
 	err = p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		if _, err = inventory.Vaults.Get(tx, r.ID.String()); err != nil {
+		if _, err = vaultHereOrThere(tx, r.ID.String()); err != nil {
 			return err
 		}
 		out, next, err = f.page(tx, r.ID.String(), r.After(), r.Limit())
@@ -121,7 +121,7 @@ func sourceTier(j *backup.Job) backup.Tier {
 	return backup.TierOperational
 }
 
-// jobETag changes with every report of the job, in the form Azure Backup uses.
+// jobETag changes when the job ends, in the form Azure Backup uses.
 func jobETag(j *backup.Job) string {
 	moment := j.Started
 	if !j.Ended.IsZero() {
@@ -160,7 +160,7 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 	}
 	for n, t := range j.Tasks {
 		info.SubTasks = append(info.SubTasks, v1.JobSubTask{
-			TaskID: n + 1, TaskName: t.Name, TaskStatus: string(t.Status), TaskProgress: taskProgress(j, n), AdditionalDetails: taskDetails(j, n)})
+			TaskID: n + 1, TaskName: t.Name, TaskStatus: taskStatus(j, n), TaskProgress: taskProgress(j, n), AdditionalDetails: taskDetails(j, n)})
 	}
 	if s := j.Staging; s != nil {
 		info.HoldfastStaging = &v1.JobStaging{ContainerID: s.ContainerID, Prefix: s.Prefix, State: string(j.StagingState()), Bytes: s.Bytes}
@@ -175,18 +175,21 @@ func extendedInfo(j *backup.Job) *v1.JobExtendedInfo {
 	return info
 }
 
-// taskDetails are the details of a job's nth task; what the last one has moved
-// is the progress of the job.
+// taskStatus is the status of a job's nth task: they run one after the other.
+func taskStatus(j *backup.Job, n int) string {
+	if running, more := j.NextTask(); more && n > running {
+		return v1.TaskNotStarted
+	}
+	return string(j.Tasks[n].Status)
+}
+
+// taskDetails are the details of a job's nth task.
 func taskDetails(j *backup.Job, n int) map[string]string {
-	size, moved := "DataTransferredInBytes", j.Tasks[n].Bytes
-	if n == len(j.Tasks)-1 {
-		moved = j.Progress.BytesDone
+	details := map[string]string{
+		"DataTransferredInBytes": strconv.FormatInt(j.TaskBytes(n), 10), "TaskId": j.ActivityID, "DatasourceType": backup.DatasourceAKS,
 	}
 	if j.Kind == backup.JobBackup && j.Tasks[n].Name != backup.TaskVaulting {
-		size = "OriginalDatasourceSizeInBytes"
-	}
-	details := map[string]string{
-		size: strconv.FormatInt(moved, 10), "TaskId": j.ActivityID, "DatasourceType": backup.DatasourceAKS,
+		details["OriginalDatasourceSizeInBytes"] = strconv.FormatInt(j.Tasks[n].Size, 10)
 	}
 	if len(j.Tasks) > 1 { // that of an only task is the job's
 		details[v1.DetailDuration] = backup.FormatDuration(j.TaskDuration(n))
@@ -194,22 +197,15 @@ func taskDetails(j *backup.Job, n int) map[string]string {
 	return details
 }
 
-// taskProgress is how far a running task is, in percent of what it has to move
-// or, while that is not known, of its items; null when neither is.
+// taskProgress is how far the running task is, in percent of all it has to do; null
+// while nobody can say.
 func taskProgress(j *backup.Job, n int) *string {
-	p := j.Progress
-	if j.Tasks[n].Status.Terminal() || n != len(j.Tasks)-1 {
+	percent, known := j.TaskProgress(n)
+	if !known {
 		return nil
 	}
-	done, total := p.BytesDone, p.BytesTotal
-	if total <= 0 {
-		done, total = p.ItemsDone, p.ItemsTotal
-	}
-	if total <= 0 {
-		return nil
-	}
-	percent := strconv.FormatFloat(min(100*float64(done)/float64(total), 100), 'f', 0, 64) + "%"
-	return &percent
+	text := strconv.FormatInt(percent, 10) + "%"
+	return &text
 }
 
 // jobDetails adds to the details of the job what a backup was started with,

@@ -196,7 +196,7 @@ func TestJobProgress(t *testing.T) {
 		t.Errorf("progress %v of an unknown total", task["taskProgress"])
 	}
 	if info["dataTransferredInBytes"] != float64(1<<40) || task["taskName"] != "Trigger Backup" || task["taskStatus"] != "InProgress" ||
-		task["additionalDetails"].(map[string]any)["OriginalDatasourceSizeInBytes"] != "1099511627776" {
+		task["additionalDetails"].(map[string]any)["DataTransferredInBytes"] != "1099511627776" {
 		t.Errorf("%v", info)
 	}
 	info = progress(backup.Progress{BytesDone: 5}, true)

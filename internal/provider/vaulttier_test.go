@@ -177,9 +177,7 @@ func TestVaultingJob(t *testing.T) {
 		for _, task := range props["extendedInfo"].(map[string]any)["subTasks"].([]any) {
 			task := task.(map[string]any)
 			details := task["additionalDetails"].(map[string]any)
-			size, _ := details["OriginalDatasourceSizeInBytes"].(string)
-			moved, _ := details["DataTransferredInBytes"].(string)
-			out = append(out, strings.Join([]string{task["taskName"].(string), task["taskStatus"].(string), size + moved}, " "))
+			out = append(out, strings.Join([]string{task["taskName"].(string), task["taskStatus"].(string), details["DataTransferredInBytes"].(string)}, " "))
 		}
 		return out
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"holdfast.dev/holdfast/internal/objstore"
 	"holdfast.dev/holdfast/internal/repo/internal/manifest"
@@ -19,9 +20,10 @@ type ReplicateOptions struct {
 	PackSize int // as in WriterOptions
 	Workers  int
 	Uploads  int
-	// Progress is told what was done so far, now and then, by one goroutine at a
-	// time; nil tells nobody.
-	Progress func(Stats)
+	// Progress is told how many bytes were stored so far, now and then, by one
+	// goroutine at a time, and how many it will be about, as far as that is known, 0 for
+	// not at all; nil tells nobody.
+	Progress func(stored, planned int64)
 }
 
 // Replicate makes a recovery point of one repository one of another as well.
@@ -76,6 +78,8 @@ type replication struct {
 	from, to *Repository
 	options  ReplicateOptions
 	stats    Stats
+	telling  sync.Mutex
+	planned  int64
 }
 
 // replicas reports whether two repositories may exchange documents unchanged.
@@ -152,9 +156,12 @@ func (r *replication) rewrite(ctx context.Context, w *Writer, m Manifest) error 
 }
 
 func (r *replication) tell(w *Writer) {
-	if r.options.Progress != nil {
-		r.options.Progress(w.Stats())
+	if r.options.Progress == nil {
+		return
 	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.options.Progress(w.Stats().BytesStored, r.planned)
 }
 
 func (r *replication) rewriteArchive(ctx context.Context, w *Writer, ref StreamRef) (StreamRef, error) {

@@ -121,8 +121,10 @@ func (c *copying) flush(ctx context.Context) error {
 	packs := map[layout.ID][]frameKey{}
 	for key := range c.frames {
 		packs[key.pack] = append(packs[key.pack], key)
+		c.planned += int64(key.sealed)
 	}
 	clear(c.frames)
+	c.tell(c.writer)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(copiers)
 	damaged := make(chan layout.ID, len(packs))
@@ -133,6 +135,7 @@ func (c *copying) flush(ctx context.Context) error {
 			if errors.Is(err, ErrDamaged) {
 				damaged <- id
 			}
+			c.tell(c.writer)
 			return err
 		})
 	}
@@ -141,7 +144,6 @@ func (c *copying) flush(ctx context.Context) error {
 	for id := range damaged {
 		c.spoiled[id] = true
 	}
-	c.tell(c.writer)
 	return err
 }
 

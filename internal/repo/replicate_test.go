@@ -56,6 +56,31 @@ func TestAReplicaStandsAlone(t *testing.T) {
 	}
 }
 
+// Who watches sees the copying go on, pack by pack, towards what it will be about.
+func TestReplicationTellsItsProgress(t *testing.T) {
+	from, to := &objstoretest.Memory{}, &objstoretest.Memory{}
+	r, other := open(t, from), open(t, to)
+	for n := 1; n < 5; n++ { // each in packs of its own
+		if err := wholeBackup(t.Context(), from, point(n), records(100*n, 700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := point(4)
+	var stored, planned []int64
+	_, err := repo.Replicate(t.Context(), r, other, id, repo.ReplicateOptions{PackSize: 64 << 10, Uploads: 1,
+		Progress: func(s, p int64) { stored, planned = append(stored, s), append(planned, p) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := len(stored) - 1
+	if last < 2 || stored[0] != 0 || planned[0] == 0 || !slices.IsSorted(stored) || !slices.IsSorted(planned) {
+		t.Fatalf("%v of %v", stored, planned)
+	}
+	if far := planned[last] / 10; stored[last] < far || stored[last] > planned[last]+far {
+		t.Errorf("%d bytes are about %d", stored[last], planned[last])
+	}
+}
+
 func TestReplicatingAgainStoresNothing(t *testing.T) {
 	from, to := &objstoretest.Memory{}, &objstoretest.Memory{}
 	open(t, to)

@@ -147,6 +147,7 @@ func finishBackup(t *turn, job *backup.Job, o agentops.Operation) error {
 	}
 	job.RecoveryPointAt = point.Time
 	job.Progress.BytesDone = result.BytesStored
+	job.Tasks[0].Size = sizeOfVolumes(result.Volumes)
 	job.Details = map[string]string{
 		"objects": strconv.FormatInt(result.Objects, 10), "volumes": strconv.Itoa(len(result.Volumes)),
 		"bytesStored": strconv.FormatInt(result.BytesStored, 10),
@@ -165,4 +166,14 @@ func finishBackup(t *turn, job *backup.Job, o agentops.Operation) error {
 		return t.beginVaulting(job, decision, domainWarnings(o.Warnings))
 	}
 	return t.endJobWell(job, domainWarnings(o.Warnings))
+}
+
+// sizeOfVolumes is how large the volumes are that a backup protects.
+func sizeOfVolumes(volumes []agentv1.Volume) (sum int64) {
+	for _, v := range volumes {
+		if v.State == agentv1.VolumeProtected {
+			sum += v.SizeBytes
+		}
+	}
+	return sum
 }

@@ -44,11 +44,15 @@ func (w *Workflow) carryIn(ctx context.Context, job *backup.Job) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	var moved atomic.Int64
+	var moved, planned atomic.Int64
 	moved.Store(before)
-	watched, stop := w.watchHydration(ctx, job.ID, &moved)
-	_, err = repo.Replicate(watched, from, to, job.RecoveryPointID, repo.ReplicateOptions{
-		Progress: func(s repo.Stats) { moved.Store(before + s.BytesStored) }})
+	watched, stop := w.watchHydration(ctx, job.ID, func() backup.Progress { return backup.Hydrating(moved.Load(), planned.Load()) })
+	_, err = repo.Replicate(watched, from, to, job.RecoveryPointID, repo.ReplicateOptions{Progress: func(stored, more int64) {
+		moved.Store(before + stored)
+		if more > 0 {
+			planned.Store(before + more)
+		}
+	}})
 	stop()
 	if err == nil && job.Staging.Keep {
 		err = copyKeys(ctx, source, store)
@@ -127,7 +131,7 @@ func (w *Workflow) openStaged(ctx context.Context, s *backup.Staging, key repo.K
 
 // watchHydration keeps the progress of a job, and ends its context when the job is
 // called off. stop waits until nobody looks any more.
-func (w *Workflow) watchHydration(ctx context.Context, jobID string, moved *atomic.Int64) (_ context.Context, stop func()) {
+func (w *Workflow) watchHydration(ctx context.Context, jobID string, progress func() backup.Progress) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -142,24 +146,24 @@ func (w *Workflow) watchHydration(ctx context.Context, jobID string, moved *atom
 			}
 			if now := w.Clock.Now(); now.Sub(told) >= hydrateTold {
 				told = now
-				w.tellHydration(ctx, jobID, moved.Load(), cancel)
+				w.tellHydration(ctx, jobID, progress(), cancel)
 			}
 		}
 	}()
 	return ctx, func() { cancel(); <-done }
 }
 
-func (w *Workflow) tellHydration(ctx context.Context, jobID string, moved int64, cancel func()) {
+func (w *Workflow) tellHydration(ctx context.Context, jobID string, done backup.Progress, cancel func()) {
 	err := w.Store.Update(ctx, func(tx catalog.Tx) error {
 		job, err := inventory.Jobs.Get(tx, jobID)
 		if err != nil || !hydrates(job) {
 			cancel()
 			return gone(err)
 		}
-		if moved > job.Progress.BytesDone { // whatever was the matter
+		if done.BytesDone > job.Progress.BytesDone { // whatever was the matter
 			job.Staging.TroubleSince = time.Time{}
 		}
-		return (&turn{tx: tx}).note(job, agentv1.Progress{Phase: phaseHydrating, BytesDone: moved})
+		return (&turn{tx: tx}).note(job, agentv1.Progress(done))
 	})
 	if err != nil && ctx.Err() == nil {
 		w.Log.Debug("the progress of a job was not kept", "job", jobID, "error", err)

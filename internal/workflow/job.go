@@ -173,10 +173,9 @@ func (t *turn) followJob(job *backup.Job, o agentops.Operation, finish func(*tur
 
 // note keeps what a job has done so far, if that has changed.
 func (t *turn) note(job *backup.Job, progress agentv1.Progress) error {
-	if job.Progress == backup.Progress(progress) {
+	if !job.Note(backup.Progress(progress)) {
 		return nil
 	}
-	job.Progress = backup.Progress(progress)
 	return inventory.Jobs.Put(t.tx, job)
 }
 

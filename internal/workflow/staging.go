@@ -182,13 +182,11 @@ func (w *Workflow) beginHydration(ctx context.Context, work backup.Work) error {
 		if job.Staging.Begun.IsZero() {
 			job.Staging.Begun = t.now
 		}
-		job.Progress.Phase = phaseHydrating
+		job.Progress.Phase = backup.TaskHydrating
 		return jobs.Done(), errors.Join(inventory.Jobs.Put(t.tx, job), t.enqueueUnstage(job))
 	})
 	return err
 }
-
-const phaseHydrating = "Hydrating"
 
 // waitToHydrate tells why nothing moves.
 func (t *turn) waitToHydrate() (jobs.Result, error) {

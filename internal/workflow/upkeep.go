@@ -257,7 +257,7 @@ func (t *turn) finishTask(done outcome) (jobs.Result, error) {
 		return jobs.Result{}, err
 	}
 	job.EndTask(n, t.now, done.failed, done.warnings)
-	job.CountUp(done.count())
+	job.CountUp(n, done.count())
 	if done.detail != "" {
 		job.Detail(u.Name(n), done.detail)
 	}
