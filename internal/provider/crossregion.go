@@ -3,7 +3,10 @@ package provider
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/arm"
@@ -226,30 +229,30 @@ func (p *Provider) listCrossRegionJobs(ctx context.Context, r *arm.Request) (*ar
 	if err := requireLinked(r, typeJob+"/read", in.SourceBackupVaultID); err != nil {
 		return nil, err
 	}
-	f, err := readFilter(r, "status", "operation", "backupInstanceName", "startTime", "endTime")
+	f, err := readJobFilter(r, parseOrRoot(in.SourceBackupVaultID))
 	if err != nil {
 		return nil, err
 	}
-	start, end, err := f.span("startTime", "endTime")
-	if err != nil {
-		return nil, err
-	}
-	var jobs []backup.Job
+	f.tests = append(f.tests, func(j *backup.Job, _ *v1.JobProperties) bool { return isCrossRegion(j, r.Params["location"]) })
+	var out []v1.Job
 	var next string
-	err = p.Store.View(ctx, func(tx catalog.Tx) (err error) {
-		jobs, next, err = inventory.Jobs.Page(tx, in.SourceBackupVaultID, r.After(), r.Limit())
+	err = p.Store.View(ctx, func(tx catalog.Tx) error {
+		vault, err := existing(vaultHereOrThere(tx, in.SourceBackupVaultID))
+		if err != nil {
+			return err
+		}
+		if out, next, err = f.page(tx, in.SourceBackupVaultID, r.After(), r.Limit()); err != nil || vault != nil {
+			return err
+		}
+		// What is left of a vault that is gone can still be seen.
+		left, _, err := inventory.Jobs.Page(tx, in.SourceBackupVaultID, "", 1)
+		if err == nil && len(left) == 0 {
+			err = cmp.Or(unread(tx, p.Regions, r.Params["location"]), missing("sourceBackupVaultId", "vault", in.SourceBackupVaultID))
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	var out []v1.Job
-	for i := range jobs {
-		j := &jobs[i]
-		if isCrossRegion(j, r.Params["location"]) && f.is("status", string(j.Status)) && f.is("operation", v1.OperationCrossRegionRestore) &&
-			f.is("backupInstanceName", nameOf(j.InstanceID)) && !j.Started.Before(start) && !j.Started.After(end) {
-			out = append(out, jobTo(j))
-		}
 	}
 	return arm.Page(r, out, v1.Job.ResourceID, next)
 }
@@ -259,7 +262,7 @@ func (p *Provider) getCrossRegionJob(ctx context.Context, r *arm.Request) (*arm.
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	for _, field := range []struct{ name, value string }{{"sourceBackupVaultId", in.SourceBackupVaultID}, {"jobId", in.JobID}} {
+	for _, field := range []struct{ name, value string }{{"sourceRegion", in.SourceRegion}, {"sourceBackupVaultId", in.SourceBackupVaultID}, {"jobId", in.JobID}} {
 		if field.value == "" {
 			return nil, required(field.name)
 		}
@@ -292,11 +295,43 @@ func vaultHereOrThere(tx catalog.Tx, id string) (*backup.Vault, error) {
 	return inventory.SecondaryVaults.Get(tx, id)
 }
 
-// instanceHereOrThere is the same of an instance.
+// vaultsHereOrThere is a page of the vaults of this region and of those whose replicas
+// are here, in the order of their ids: when their own region is lost, this is where
+// people look for them.
+func vaultsHereOrThere(tx catalog.Tx, parent, after string, limit int) ([]backup.Vault, string, error) {
+	all, more, err := inventory.Vaults.Page(tx, parent, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	there, moreThere, err := inventory.SecondaryVaults.Page(tx, parent, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	here := len(all)
+	for _, v := range there {
+		if !slices.ContainsFunc(all[:here], func(own backup.Vault) bool { return backup.SameID(own.ID, v.ID) }) {
+			all = append(all, v)
+		}
+	}
+	key := func(v *backup.Vault) string { return backup.Key(v.ID) }
+	slices.SortFunc(all, func(a, b backup.Vault) int { return strings.Compare(key(&a), key(&b)) })
+	if len(all) > limit || more != "" || moreThere != "" {
+		all = all[:min(limit, len(all))]
+		return all, key(&all[len(all)-1]), nil
+	}
+	return all, "", nil
+}
+
+// instanceHereOrThere is the same of an instance. One that was deleted from a vault that
+// is here is not there any more, although its replicas may stay for a while.
 func instanceHereOrThere(tx catalog.Tx, id string) (*backup.Instance, error) {
-	instance, err := existing(inventory.Instances.Get(tx, id))
-	if err != nil || instance != nil {
+	instance, err := inventory.Instances.Get(tx, id)
+	if !errors.Is(err, catalog.ErrNotFound) {
 		return instance, err
+	}
+	own, failed := existing(inventory.Vaults.Get(tx, backup.ParentID(id)))
+	if failed != nil || own != nil {
+		return nil, cmp.Or(failed, err)
 	}
 	return inventory.SecondaryInstances.Get(tx, id)
 }

@@ -86,9 +86,3 @@ func (f filter) span(from, to string) (start, end time.Time, err error) {
 	}
 	return start, end, nil
 }
-
-// is says whether a condition is absent or met, compared without case.
-func (f filter) is(name, value string) bool {
-	want, ok := f[name]
-	return !ok || strings.EqualFold(want, value)
-}

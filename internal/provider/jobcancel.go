@@ -35,12 +35,12 @@ func (p *Provider) cancelJob(ctx context.Context, r *arm.Request) (*arm.Response
 }
 
 func (p *Provider) callOff(tx catalog.Tx, r *arm.Request, job *backup.Job) (operations.Record, error) {
-	vault, err := parentVault(tx, r)
+	location, err := jobLocation(tx, r, job)
 	if err != nil {
 		return operations.Record{}, err
 	}
 	op, err := operations.Start(tx, p.Clock.Now(), operations.Record{
-		Action: typeJob + "/cancel/action", Resource: job.ID, Location: vault.Location,
+		Action: typeJob + "/cancel/action", Resource: job.ID, Location: location,
 		Starter: r.Principal.ObjectID, ResultIsResource: true,
 	})
 	if err != nil {
@@ -53,4 +53,17 @@ func (p *Provider) callOff(tx catalog.Tx, r *arm.Request, job *backup.Job) (oper
 		return op, err
 	}
 	return op, inventory.Enqueue(tx, job.Work())
+}
+
+// jobLocation is where a job is carried out. That of a cross region restore is not where
+// its vault is, which may be lost.
+func jobLocation(tx catalog.Tx, r *arm.Request, job *backup.Job) (string, error) {
+	if job.Restore != nil && job.Restore.Region != "" {
+		return job.Restore.Region, nil
+	}
+	vault, err := parentVault(tx, r)
+	if err != nil {
+		return "", err
+	}
+	return vault.Location, nil
 }

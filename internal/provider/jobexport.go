@@ -13,7 +13,6 @@ import (
 	v1 "holdfast.dev/holdfast/api/v1"
 	"holdfast.dev/holdfast/internal/arm"
 	"holdfast.dev/holdfast/internal/catalog"
-	"holdfast.dev/holdfast/internal/inventory"
 	"holdfast.dev/holdfast/internal/operations"
 )
 
@@ -38,7 +37,7 @@ func (p *Provider) exportJobs(ctx context.Context, r *arm.Request) (*arm.Respons
 	}
 	var op operations.Record
 	err = p.Store.Update(ctx, func(tx catalog.Tx) error {
-		vault, err := inventory.Vaults.Get(tx, r.ID.String())
+		vault, err := vaultHereOrThere(tx, r.ID.String())
 		if err != nil {
 			return err
 		}
@@ -124,7 +123,7 @@ func (p *Provider) downloadJobs(ctx context.Context, r *arm.Request) (*arm.Respo
 		return nil, err
 	}
 	err = p.Store.View(ctx, func(tx catalog.Tx) error {
-		_, err := inventory.Vaults.Get(tx, r.ID.String())
+		_, err := vaultHereOrThere(tx, r.ID.String())
 		return err
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ var pollVault = arm.Poll{
 }
 
 func (p *Provider) vaults() arm.Type {
-	all := list(p.Store, nil, inventory.Vaults.Page, p.vaultTo)
+	all := list(p.Store, nil, vaultsHereOrThere, p.vaultTo)
 	return arm.Type{
 		Name: typeVault, Path: vaultPath, MinVersion: minBackupVersion,
 		Get: get(p.Store, vaultHereOrThere, p.vaultTo), Put: p.putVault, Patch: p.patchVault, Delete: remove(p.Store, inventory.Vaults.Get, forgetVault),
