@@ -24,13 +24,16 @@ func status(c *console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		points := func(name string) ([]json.RawMessage, error) { return instance.Points(cmd.Context(), c, name, "", "") }
-		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
-		if client.IsNotFound(err) { // a vault of another region, of which only the replica is here
-			points = func(name string) ([]json.RawMessage, error) {
-				return instance.SecondaryPoints(cmd.Context(), c, name, "")
+		points := func(name string) ([]json.RawMessage, error) {
+			list, err := instance.Points(cmd.Context(), c, name, "", "")
+			if client.IsNotFound(err) { // of a vault of another region, of which only the replica is here
+				list, err = instance.SecondaryPoints(cmd.Context(), c, name, "")
 			}
-			jobs, err = instance.SecondaryJobs(cmd.Context(), c)
+			return list, err
+		}
+		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
+		if client.IsNotFound(err) { // so do services there that list none of such a vault
+			jobs, err = instance.SecondaryJobs(cmd.Context(), c, "")
 		}
 		if err != nil {
 			return err

@@ -18,7 +18,13 @@ func describe(w io.Writer, raw json.RawMessage) error {
 	info := j.Properties.ExtendedInfo
 	fmt.Fprintln(w)
 	for _, t := range info.SubTasks {
-		fmt.Fprintf(w, "%s: %s\n", t.TaskName, t.TaskStatus)
+		fmt.Fprintf(w, "%s: %s", t.TaskName, t.TaskStatus)
+		for _, more := range []string{t.TaskProgress, took(t.AdditionalDetails["duration"])} {
+			if more != "" {
+				fmt.Fprintf(w, ", %s", more)
+			}
+		}
+		fmt.Fprintln(w)
 	}
 	for _, key := range slices.Sorted(maps.Keys(info.AdditionalDetails)) {
 		if text := info.AdditionalDetails[key]; text != "" {
@@ -42,4 +48,12 @@ func describe(w io.Writer, raw json.RawMessage) error {
 		}
 	}
 	return nil
+}
+
+// took is how long a part of a job took; empty while it runs.
+func took(duration string) string {
+	if duration == "" || duration == "PT0S" {
+		return ""
+	}
+	return "took " + duration
 }

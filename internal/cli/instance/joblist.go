@@ -49,6 +49,15 @@ func (s *jobSelection) check() error {
 
 // query is the query of a request for the jobs selected.
 func (s *jobSelection) query() string {
+	filter := s.filter()
+	if filter == "" {
+		return ""
+	}
+	return "?" + url.Values{"$filter": {filter}}.Encode()
+}
+
+// filter is the condition that selects; empty for all jobs.
+func (s *jobSelection) filter() string {
 	var conditions []string
 	for _, c := range []struct{ test, value string }{
 		{"backupInstanceName eq", s.instance}, {"operation eq", s.operation}, {"status eq", s.status},
@@ -58,10 +67,7 @@ func (s *jobSelection) query() string {
 			conditions = append(conditions, c.test+" '"+c.value+"'")
 		}
 	}
-	if len(conditions) == 0 {
-		return ""
-	}
-	return "?" + url.Values{"$filter": {strings.Join(conditions, " and ")}}.Encode()
+	return strings.Join(conditions, " and ")
 }
 
 func listJobs(c *console.Console, use, short string) *cobra.Command {
@@ -76,13 +82,10 @@ func listJobs(c *console.Console, use, short string) *cobra.Command {
 			return err
 		}
 		var out []json.RawMessage
-		switch {
-		case !secondary:
+		if secondary {
+			out, err = SecondaryJobs(cmd.Context(), c, selected.filter())
+		} else {
 			out, err = c.List(cmd.Context(), v+"/backupJobs"+selected.query(), vault.Version)
-		case selected != (jobSelection{}):
-			return console.Usage("--use-secondary-region lists every job there: leave out the flags that select")
-		default:
-			out, err = SecondaryJobs(cmd.Context(), c)
 		}
 		if err != nil {
 			return err

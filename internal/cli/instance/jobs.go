@@ -21,7 +21,7 @@ var jobColumns = []console.Column{{Title: "id", Path: "name"}, {Title: "operatio
 
 func showJob(c *console.Console) *cobra.Command {
 	var id string
-	var watch bool
+	var watch, secondary bool
 	cmd := &cobra.Command{Use: "show", Short: "Show a job", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		path, err := jobPath(c, id)
 		if err != nil {
@@ -30,7 +30,12 @@ func showJob(c *console.Console) *cobra.Command {
 		if watch {
 			return Watch(cmd.Context(), c, path)
 		}
-		out, err := c.Get(cmd.Context(), path, vault.Version)
+		var out json.RawMessage
+		if secondary {
+			out, err = secondaryJob(cmd.Context(), c, path)
+		} else {
+			out, err = c.Get(cmd.Context(), path, vault.Version)
+		}
 		if err != nil {
 			return err
 		}
@@ -40,6 +45,7 @@ func showJob(c *console.Console) *cobra.Command {
 		return describe(c.Out, out)
 	}}
 	cmd.Flags().BoolVar(&watch, "watch", false, "show progress until the job ends")
+	secondaryFlag(cmd, &secondary)
 	return withJobID(cmd, &id)
 }
 
@@ -87,8 +93,10 @@ type job struct {
 		ExtendedInfo struct {
 			AdditionalDetails map[string]string `json:"additionalDetails"`
 			SubTasks          []struct {
-				TaskName   string `json:"taskName"`
-				TaskStatus string `json:"taskStatus"`
+				TaskName          string            `json:"taskName"`
+				TaskStatus        string            `json:"taskStatus"`
+				TaskProgress      string            `json:"taskProgress"`
+				AdditionalDetails map[string]string `json:"additionalDetails"`
 			} `json:"subTasks"`
 			WarningDetails []struct {
 				ResourceName string `json:"resourceName"`
@@ -197,8 +205,14 @@ func (m *meter) text(j *job) string {
 	m.polls++
 	m.last = done
 	text := fmt.Sprintf("%s: %s", j.Properties.Operation, j.phase())
+	switch percent, known := j.percent(); {
+	case known:
+		text += fmt.Sprintf(" %s %d%%", console.Bar(float64(percent)/100, 24), percent)
+	case total > 0:
+		text += " " + console.Bar(float64(items)/float64(total), 24)
+	}
 	if total > 0 {
-		text += fmt.Sprintf(" %s %d/%d items", console.Bar(float64(items)/float64(total), 24), items, total)
+		text += fmt.Sprintf(" %d/%d items", items, total)
 	} else if items > 0 {
 		text += fmt.Sprintf(" %d items", items)
 	}
@@ -219,8 +233,21 @@ func (j *job) phase() string {
 	return orDefault(j.Properties.ExtendedInfo.AdditionalDetails["phase"], "Waiting")
 }
 
+// percent is how far the running part of the job is, where the service can say.
+func (j *job) percent() (percent int64, known bool) {
+	for _, t := range j.Properties.ExtendedInfo.SubTasks {
+		if t.TaskProgress != "" {
+			return number(strings.TrimSuffix(t.TaskProgress, "%")), true
+		}
+	}
+	return 0, false
+}
+
 // stage changes with the phase of a job, and with each tenth of what it has to do.
 func (j *job) stage() string {
+	if percent, known := j.percent(); known {
+		return fmt.Sprint(j.phase(), percent/10)
+	}
 	d := j.Properties.ExtendedInfo.AdditionalDetails
 	return fmt.Sprint(j.phase(), tenths(d["itemsDone"], d["itemsTotal"]), tenths(d["bytesDone"], d["bytesTotal"]))
 }

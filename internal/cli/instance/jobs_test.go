@@ -12,6 +12,9 @@ func TestMeter(t *testing.T) {
 	m := &meter{}
 	for _, c := range []struct{ details, want string }{
 		{`{"RetentionTag":"Default"}`, "Backup: Waiting"},
+		{`{"phase":"volumes","itemsDone":"3","itemsTotal":"4","bytesDone":"1048576","bytesTotal":"4194304"},"subTasks":[
+			{"taskName":"Hydrating","taskStatus":"Completed","taskProgress":null},{"taskName":"Trigger Restore","taskStatus":"InProgress","taskProgress":"25%"}]`,
+			"Backup: volumes [======                  ] 25% 3/4 items 1.0 MiB of 4.0 MiB ("},
 		{`{"phase":"Collect","itemsDone":"12","itemsTotal":"0","bytesDone":"0"}`, "Backup: Collect 12 items"},
 		{`{"phase":"Cut","itemsDone":"1","itemsTotal":"4"}`, " 1/4 items"},
 		{`{"phase":"Collect","itemsDone":"30","bytesDone":"1048576","bytesTotal":"4194304"}`, "1.0 MiB of 4.0 MiB ("},
@@ -31,6 +34,18 @@ func TestMeter(t *testing.T) {
 // A log has a line for each stage, not for each look.
 func TestStage(t *testing.T) {
 	stages := map[string]bool{}
+	for percent := range 100 { // however often bytes and items begin anew
+		var j job
+		body := fmt.Sprintf(`{"properties":{"extendedInfo":{"additionalDetails":{"phase":"volumes","bytesDone":"%d","bytesTotal":"10"},"subTasks":[{"taskProgress":"%d%%"}]}}}`, percent%10, percent)
+		if err := json.Unmarshal([]byte(body), &j); err != nil {
+			t.Fatal(err)
+		}
+		stages[j.stage()] = true
+	}
+	if len(stages) != 10 {
+		t.Errorf("%d stages: %v", len(stages), stages)
+	}
+	clear(stages)
 	for done := 0; done <= 100; done++ {
 		var j job
 		body := fmt.Sprintf(`{"properties":{"extendedInfo":{"additionalDetails":{"phase":"Volumes","bytesDone":"%d","bytesTotal":"100"}}}}`, done)

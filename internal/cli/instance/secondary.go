@@ -70,8 +70,9 @@ func SecondaryPoints(ctx context.Context, c *console.Console, name, filter strin
 	return s.list(ctx, c, "fetchSecondaryRecoveryPoints", url.Values{"sourceBackupInstanceId": {path}, "$filter": {filter}})
 }
 
-// SecondaryJobs lists the cross region restores of the vault.
-func SecondaryJobs(ctx context.Context, c *console.Console) ([]json.RawMessage, error) {
+// SecondaryJobs lists the cross region restores of the vault that a filter selects;
+// empty for all.
+func SecondaryJobs(ctx context.Context, c *console.Console, filter string) ([]json.RawMessage, error) {
 	path, err := c.VaultPath()
 	if err != nil {
 		return nil, err
@@ -80,7 +81,21 @@ func SecondaryJobs(ctx context.Context, c *console.Console) ([]json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
-	return s.list(ctx, c, "fetchCrossRegionRestoreJobs", url.Values{"sourceBackupVaultId": {path}})
+	return s.list(ctx, c, "fetchCrossRegionRestoreJobs", url.Values{"sourceBackupVaultId": {path}, "$filter": {filter}})
+}
+
+// secondaryJob reads one of the cross region restores of the vault.
+func secondaryJob(ctx context.Context, c *console.Console, id string) (json.RawMessage, error) {
+	path, err := c.VaultPath()
+	if err != nil {
+		return nil, err
+	}
+	s, err := secondaryOf(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return c.Call(ctx, http.MethodPost, s.location+"/fetchCrossRegionRestoreJob", vault.Version,
+		map[string]any{"sourceRegion": s.source, "sourceBackupVaultId": path, "jobId": console.Last(id)})
 }
 
 // body wraps a restore request as the second region wants it.
