@@ -5,6 +5,9 @@ package written
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -16,7 +19,8 @@ type Line struct {
 	Words []string
 	// Open says that something is left out, by "..." or a variable that may
 	// stand for several words.
-	Open bool
+	Open  bool
+	Where string // the document that it stands in
 }
 
 // String is the line as it is typed.
@@ -49,6 +53,29 @@ func Document(program, markdown string) []Line {
 	return all
 }
 
+// Documents returns the lines of a program in all Markdown documents below a folder.
+func Documents(program, folder string) ([]Line, error) {
+	var all []Line
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != folder && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) != ".md" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, l := range Document(program, string(text)) {
+			l.Where = path
+			all = append(all, l)
+		}
+		return err
+	})
+	return all, err
+}
+
 // Shell returns the lines of a program in shell text, those of substitutions too.
 func Shell(program, text string) []Line {
 	s := &scanner{text: text, program: program}
@@ -65,7 +92,7 @@ func Check(root *cobra.Command, l Line) error {
 	}
 	cmd.InitDefaultHelpFlag()
 	cmd.InitDefaultVersionFlag()
-	if err := cmd.ParseFlags(rest); err != nil {
+	if err := cmd.ParseFlags(rest); err != nil && (!l.Open || !strings.HasPrefix(err.Error(), "flag needs an argument")) {
 		return err
 	}
 	if help, _ := cmd.Flags().GetBool("help"); help {
