@@ -57,18 +57,10 @@ func (p Period) MostDays() float64 {
 type Interval struct {
 	Start time.Time
 	// Local says that the start was written without a zone: then Start has the
-	// date and the time of day in UTC, and means them in the zone of the schedule.
+	// date and the time of day in UTC, and means them in the zone of the schedule,
+	// see schedule.StartOf.
 	Local bool
 	Every Period
-}
-
-// StartIn returns the start of an interval of a schedule in a zone.
-func (i Interval) StartIn(zone *time.Location) time.Time {
-	if !i.Local {
-		return i.Start
-	}
-	y, m, d := i.Start.Date()
-	return time.Date(y, m, d, i.Start.Hour(), i.Start.Minute(), i.Start.Second(), 0, zone)
 }
 
 // ParseInterval parses a repeating interval such as

@@ -46,7 +46,10 @@ func (b BackupRule) Schedule() (schedule.Schedule, error) {
 		if err != nil {
 			return s, err
 		}
-		interval := schedule.Interval{Start: parsed.StartIn(zone).Truncate(time.Second)}
+		interval := schedule.Interval{Start: parsed.Start.Truncate(time.Second)}
+		if parsed.Local {
+			interval.Start = schedule.StartOf(parsed.Start, zone)
+		}
 		interval.Hours, interval.Days = parsed.Every.hoursOrDays()
 		if err := interval.Check(); err != nil {
 			return s, fmt.Errorf("%q: %w", text, err)

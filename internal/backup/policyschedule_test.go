@@ -137,6 +137,37 @@ func TestCalendar(t *testing.T) {
 	}
 }
 
+// A start by the clocks of a zone says the time of day and the day of the week, also
+// where the clocks are changed at that time.
+func TestStartWhereClocksAreChanged(t *testing.T) {
+	for _, c := range []struct{ text, zone, after, want string }{
+		{"R/2026-03-29T02:30:00/P1D", "Europe/Berlin", "2026-03-29", "03-29 03:00 CEST, 03-30 02:30 CEST"},
+		{"R/2026-03-29T02:30:00/PT12H", "Europe/Berlin", "2026-03-29", "03-29 03:00 CEST, 03-29 14:30 CEST"},
+		{"R/2026-03-08T02:30:00/P1W", "America/New_York", "2026-03-08", "03-08 03:00 EDT, 03-15 02:30 EDT"},
+		{"R/2026-10-25T02:30:00/P1W", "Europe/Berlin", "2026-10-20", "10-25 02:30 CEST, 11-01 02:30 CET"},
+		{"R/2026-11-01T01:30:00/P1D", "America/New_York", "2026-10-30", "11-01 01:30 EDT, 11-02 01:30 EST"},
+		{"R/2011-12-30T09:00:00/P1W", "Pacific/Apia", "2012-01-01", "01-06 09:00 +14, 01-13 09:00 +14"}, // a Friday that there was not
+		{"R/2026-12-31T23:30:00/P1W", "Asia/Tokyo", "2026-12-25", "12-31 23:30 JST, 01-07 23:30 JST"},
+	} {
+		schedule, err := BackupRule{Intervals: []string{c.text}, TimeZone: &c.zone}.Schedule()
+		if err != nil {
+			t.Fatal(err)
+		}
+		due, err := time.ParseInLocation(time.DateOnly, c.after, schedule.Zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for range 2 {
+			due = schedule.Next(due)
+			got = append(got, due.In(schedule.Zone).Format("01-02 15:04 MST"))
+		}
+		if got := strings.Join(got, ", "); got != c.want {
+			t.Errorf("%s in %s: due %s, want %s", c.text, c.zone, got, c.want)
+		}
+	}
+}
+
 // What passes the check has a calendar in which backups are due for ever.
 func FuzzPolicySchedule(f *testing.F) {
 	f.Add("R/2023-01-04T09:00:00+00:00/PT4H", "W. Europe Standard Time")

@@ -45,6 +45,18 @@ func at(d date, clock time.Duration, zone *time.Location) time.Time {
 	return change.In(zone)
 }
 
+// StartOf is the start of an interval that is written without a zone: wall has its
+// date and time of day in UTC, and means them by the clocks of the zone. Where these
+// never show them, because they were changed just then, it is that time a week
+// earlier: so that what is due afterwards has the day and the time that were meant.
+func StartOf(wall time.Time, zone *time.Location) time.Time {
+	d, clock := dateOf(wall), clockOf(wall)
+	if start := at(d, clock, zone); dateOf(start) == d && clockOf(start) == clock {
+		return start
+	}
+	return at(d-7, clock, zone)
+}
+
 // offset is how far the zone's clocks are ahead of UTC at t.
 func offset(t time.Time, zone *time.Location) time.Duration {
 	_, seconds := t.In(zone).Zone()
