@@ -42,14 +42,16 @@ type world struct {
 	clock    *clock.Manual
 	bell     *agentops.Bell
 	server   *httptest.Server
-	complete func(agentops.Operation) (json.RawMessage, error)
+	complete func(context.Context, agentops.Operation) (json.RawMessage, error)
 	clients  map[string]*http.Client // by the name in the certificate
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, store: catalogtest.NewMemory(), clock: clock.NewManual(begin), bell: &agentops.Bell{}, clients: map[string]*http.Client{}}
-	w.complete = func(o agentops.Operation) (json.RawMessage, error) { return json.RawMessage(`{"secret":"s3"}`), nil }
+	w.complete = func(context.Context, agentops.Operation) (json.RawMessage, error) {
+		return json.RawMessage(`{"secret":"s3"}`), nil
+	}
 	hub := agenthub.New(agenthub.Config{Store: w.store, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Bell: w.bell,
 		Registrar: names{}, Completer: w})
 	w.server = httptest.NewUnstartedServer(hub)
@@ -68,8 +70,8 @@ func newWorld(t *testing.T) *world {
 }
 
 // Complete is the world's completer.
-func (w *world) Complete(_ context.Context, o agentops.Operation) (json.RawMessage, error) {
-	return w.complete(o)
+func (w *world) Complete(ctx context.Context, o agentops.Operation) (json.RawMessage, error) {
+	return w.complete(ctx, o)
 }
 
 // names is a registrar for which the common name of a certificate is its role.
@@ -236,7 +238,7 @@ func TestLongPollIsRungFor(t *testing.T) {
 		w.bell.Ring(agentops.Line(cluster, agentv1.RoleExtension))
 	}()
 	started := time.Now()
-	if o := w.claim(30); o == nil || time.Since(started) > 20*time.Second {
+	if o := w.claim(30); o == nil || time.Since(started) > 25*time.Second {
 		t.Fatalf("claimed %+v after %v", o, time.Since(started))
 	}
 }
@@ -310,7 +312,7 @@ func TestDeletedClusterIsTurnedAway(t *testing.T) {
 
 func TestImpossibleOperationEnds(t *testing.T) {
 	w := newWorld(t)
-	w.complete = func(agentops.Operation) (json.RawMessage, error) {
+	w.complete = func(context.Context, agentops.Operation) (json.RawMessage, error) {
 		return nil, &agentv1.Problem{Code: "Gone", Message: "the account does not exist"}
 	}
 	w.put("a")
@@ -324,7 +326,7 @@ func TestImpossibleOperationEnds(t *testing.T) {
 
 func TestFailedCompletionLeavesTheOperation(t *testing.T) {
 	w := newWorld(t)
-	w.complete = func(agentops.Operation) (json.RawMessage, error) {
+	w.complete = func(context.Context, agentops.Operation) (json.RawMessage, error) {
 		return nil, errors.New("the key file is locked: SECRET")
 	}
 	w.put("a")
@@ -344,10 +346,10 @@ func TestCallerGoneGivesBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var gone atomic.Bool
 	released := make(chan struct{})
-	w.complete = func(agentops.Operation) (json.RawMessage, error) {
+	w.complete = func(call context.Context, _ agentops.Operation) (json.RawMessage, error) {
 		if gone.CompareAndSwap(false, true) {
 			cancel()
-			time.Sleep(200 * time.Millisecond) // for the server to notice
+			<-call.Done() // the server has noticed
 			defer close(released)
 		}
 		return json.RawMessage(`{}`), nil

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
@@ -69,7 +70,7 @@ func (f *fakeChart) Version() (string, error) { return "0.1.0", nil }
 
 // world is a cluster with the connector's chart in it.
 type world struct {
-	client   client.Client
+	client   client.WithWatch
 	typed    *fake.Clientset
 	dynamic  *fakedynamic.FakeDynamicClient
 	chart    *fakeChart
@@ -168,9 +169,24 @@ func (w *world) declare(t *testing.T, id string, change func(*agentv1.InstallExt
 // begin handles an operation until it is declared, then leaves it, as a kill does.
 func (w *world) begin(t *testing.T, o agentv1.Operation) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	w.handler.Handle(ctx, o, &report{})
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	declared := func(o client.Object, err error) error {
+		if _, ok := o.(*v1alpha1.Extension); ok && err == nil {
+			kill()
+		}
+		return err
+	}
+	handler := *w.handler
+	handler.Client = interceptor.NewClient(w.client, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+			return declared(o, c.Create(ctx, o, options...))
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
+			return declared(o, c.Update(ctx, o, options...))
+		},
+	})
+	handler.Handle(ctx, o, &report{})
 }
 
 func operation(t *testing.T, id string, kind agentv1.Kind, spec any) agentv1.Operation {

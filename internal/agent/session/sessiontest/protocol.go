@@ -165,7 +165,10 @@ func (s *Service) misbehave(next http.Handler) http.Handler {
 			lose = !busy && take(&f.Lose)
 		}
 		s.mu.Unlock()
-		time.Sleep(latency)
+		select {
+		case <-time.After(latency):
+		case <-s.closed:
+		}
 		switch {
 		case drop:
 			panic(http.ErrAbortHandler)

@@ -53,6 +53,7 @@ type Service struct {
 	renewals   int
 	serials    map[string]agentv1.Role // of certificates that are good
 	changed    chan struct{}           // closed and replaced when there is new work
+	closed     chan struct{}           // by Close
 }
 
 type token struct {
@@ -65,7 +66,7 @@ func Start(listener net.Listener) *Service {
 	s := &Service{
 		LeaseSeconds: 3, RenewAfter: time.Hour,
 		ClusterID: "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c",
-		tokens:    map[string]*token{}, serials: map[string]agentv1.Role{}, changed: make(chan struct{}),
+		tokens:    map[string]*token{}, serials: map[string]agentv1.Role{}, changed: make(chan struct{}), closed: make(chan struct{}),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+agentv1.PathEnrol, s.enrol)
@@ -84,8 +85,9 @@ func Start(listener net.Listener) *Service {
 	return s
 }
 
-// Close ends the service and every connection.
+// Close ends the service and every connection, once.
 func (s *Service) Close() {
+	close(s.closed)
 	s.server.CloseClientConnections()
 	s.server.Close()
 }
