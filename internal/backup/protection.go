@@ -93,6 +93,10 @@ func (i *Instance) MayBackUp() *Problem {
 	return i.refuse("start a backup")
 }
 
+// Configuring says whether an operation configures the instance, for the first time or
+// anew.
+func (i *Instance) Configuring() bool { return !i.State.Terminal() && i.State != StateDeleting }
+
 // MayRestore returns why no restore may be started now, or nil. What was backed
 // up can be restored whether or not protection goes on.
 func (i *Instance) MayRestore() *Problem {

@@ -94,6 +94,9 @@ func backupErrand(t *turn, job *backup.Job) (errand, error) {
 	if err != nil {
 		return errand{}, err
 	}
+	if problem := instance.MayBackUp(); problem != nil { // stopped in this moment
+		return errand{}, problem
+	}
 	container, err := containerOf(t.tx, instance.Datasource.ID)
 	if err != nil {
 		return errand{}, err

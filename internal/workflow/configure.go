@@ -44,7 +44,7 @@ func (w *Workflow) mayConfigure(ctx context.Context, work backup.Work) (*backup.
 
 // concerns says whether the work is the one that the instance waits for.
 func concerns(i *backup.Instance, work backup.Work) bool {
-	return !i.State.Terminal() && i.State != backup.StateDeleting && i.OperationID == work.OperationID
+	return i.Configuring() && i.OperationID == work.OperationID
 }
 
 func (t *turn) configure(refused *backup.Problem) (jobs.Result, error) {
@@ -82,7 +82,7 @@ func (t *turn) endConfigure(i *backup.Instance, problem *backup.Problem) error {
 		return refused
 	}
 	i.State, i.Error = state, problem
-	if err := errors.Join(inventory.Instances.Put(t.tx, i), t.enqueueExpire(i.ID)); err != nil {
+	if err := errors.Join(inventory.Instances.Put(t.tx, i), t.enqueueExpire(i.ID), t.wakeJobs(i.ID)); err != nil {
 		return err
 	}
 	if problem != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
 	"holdfast.dev/holdfast/internal/agentops"
@@ -32,7 +33,9 @@ func (w *Workflow) mayStart(ctx context.Context, work backup.Work, prepare func(
 			return err
 		}
 		if starting {
-			starting, err = isFirst(tx, job)
+			var hold string
+			hold, err = holdUp(tx, job)
+			starting = hold == ""
 		}
 		return err
 	})
@@ -70,6 +73,23 @@ func isFirst(tx catalog.Tx, job *backup.Job) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// holdUp says what a job has to wait for before it runs; empty for nothing. A backup
+// that was asked for before a change of its instance waits for the end of that.
+func holdUp(tx catalog.Tx, job *backup.Job) (string, error) {
+	first, err := isFirst(tx, job)
+	if err != nil || !first {
+		return "Waiting for another job of the instance", err
+	}
+	if job.Kind != backup.JobBackup {
+		return "", nil
+	}
+	instance, err := inventory.Instances.Get(tx, job.InstanceID)
+	if err != nil || !instance.Configuring() {
+		return "", gone(err)
+	}
+	return "Waiting until the instance is configured", nil
 }
 
 func before(a, b backup.Job) bool {
@@ -127,16 +147,16 @@ func (t *turn) startJob(job *backup.Job, plan func(*turn, *backup.Job) (errand, 
 	if job.CancelRequested {
 		return jobs.Done(), t.endJobCancelled(job)
 	}
-	first, err := isFirst(t.tx, job)
+	hold, err := holdUp(t.tx, job)
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	if !first {
+	if hold != "" {
 		if !t.now.Before(job.Started.Add(backupPatience.whole)) {
 			return jobs.Done(), t.endJobBadly(job, backup.NewProblem(backup.CodeTrackingTimeout, job.InstanceID,
-				"the job waited until its deadline for another job of the instance to end"))
+				"the job could not begin until its deadline: %s", strings.ToLower(hold[:1])+hold[1:]))
 		}
-		return jobs.Again(lookAgain), t.note(job, agentv1.Progress{Phase: "Waiting for another job of the instance"})
+		return jobs.Again(lookAgain), t.note(job, agentv1.Progress{Phase: hold})
 	}
 	e, err := plan(t, job)
 	if problem, ok := backup.AsProblem(err); ok {
@@ -211,12 +231,12 @@ func (t *turn) endCancel(job *backup.Job) error {
 // the jobs that wait for it, and lets go what it has made old, has held or has
 // hydrated.
 func (t *turn) putEnded(job *backup.Job) error {
-	return errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job), t.wakeJobs(job), t.enqueueExpire(job.InstanceID), t.enqueueUnstage(job))
+	return errors.Join(inventory.Jobs.Put(t.tx, job), t.endCancel(job), t.wakeJobs(job.InstanceID), t.enqueueExpire(job.InstanceID), t.enqueueUnstage(job))
 }
 
-// wakeJobs wakes every job of the instance that has not ended.
-func (t *turn) wakeJobs(job *backup.Job) error {
-	waiting, err := openJobs(t.tx, job.InstanceID)
+// wakeJobs wakes every job of an instance that has not ended.
+func (t *turn) wakeJobs(instanceID string) error {
+	waiting, err := openJobs(t.tx, instanceID)
 	if err != nil {
 		return err
 	}

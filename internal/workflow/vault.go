@@ -49,7 +49,7 @@ func (t *turn) decideVault(job *backup.Job) (backup.VaultDecision, error) {
 // not wait for it.
 func (t *turn) beginVaulting(job *backup.Job, d backup.VaultDecision, warnings []backup.Warning) error {
 	job.BeginVaulting(t.now, d, warnings)
-	return errors.Join(inventory.Jobs.Put(t.tx, job), t.wakeJobs(job))
+	return errors.Join(inventory.Jobs.Put(t.tx, job), t.wakeJobs(job.InstanceID))
 }
 
 // vault takes the second half of a job one step on.
