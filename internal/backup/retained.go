@@ -52,8 +52,11 @@ const DeleteAgain = time.Hour
 func (r *RecoveryPoint) NotDeleted(now time.Time, why *Problem, begun bool) {
 	r.State = StateSucceeded
 	if here := r.Place(TierOperational); here != nil && begun {
-		again := now.Add(DeleteAgain)
-		here.Going = &Going{Since: again, Attempt: 1, Reason: "the backup instance was being deleted", After: again, Problem: why}
+		again, attempt := now.Add(DeleteAgain), 1
+		if here.Going != nil {
+			attempt = here.Going.Attempt + 1
+		}
+		here.Going = &Going{Since: again, Attempt: attempt, Reason: "the backup instance was being deleted", After: again, Problem: why}
 	}
 }
 

@@ -47,3 +47,25 @@ func TestCopyJobThatMissesTheVaultHasFailed(t *testing.T) {
 		t.Errorf("job %+v", j)
 	}
 }
+
+// A recovery point of which the deletion was begun goes on being deleted, each time with
+// another attempt; one that the cluster never heard of is as it was.
+func TestNotDeletedWithItsInstance(t *testing.T) {
+	now := time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC)
+	why := NewProblem(CodeClusterNotConnected, "", "it is away")
+	p := &RecoveryPoint{State: StateDeleting, Stores: []RecoveryStore{{Tier: TierOperational}}}
+	if p.NotDeleted(now, why, false); p.State != StateSucceeded || p.Stores[0].Going != nil {
+		t.Errorf("never begun: %+v", p)
+	}
+	for attempt := 1; attempt < 3; attempt++ {
+		p.State = StateDeleting
+		p.NotDeleted(now, why, true)
+		if g := p.Stores[0].Going; p.State != StateSucceeded || g == nil || g.Attempt != attempt || !g.After.Equal(now.Add(DeleteAgain)) || p.DeletionProblem() == nil {
+			t.Errorf("begun: %+v, %+v", p, g)
+		}
+	}
+	vaulted := &RecoveryPoint{State: StateDeleting, Stores: []RecoveryStore{{Tier: TierVault}}}
+	if vaulted.NotDeleted(now, why, true); vaulted.State != StateSucceeded || vaulted.Stores[0].Going != nil {
+		t.Errorf("in the vault alone: %+v", vaulted)
+	}
+}

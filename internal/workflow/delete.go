@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	agentv1 "holdfast.dev/holdfast/api/agent/v1"
@@ -62,56 +63,98 @@ func (t *turn) callOffJobs(instanceID string) (busy bool, err error) {
 	return len(open) > 0, nil
 }
 
-// deletePoints takes the deletion of all recovery points one step on.
+// deletePoints takes the deletion of all recovery points one step on. What lies in
+// the vault is entered until everything has gone from the cluster: when that fails
+// the instance stays, with what it has in the vault.
 func (t *turn) deletePoints(instance *backup.Instance) (jobs.Result, error) {
 	points, err := inventory.RecoveryPoints.Below(t.tx, instance.ID)
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	left, kept := 0, 0
+	vault, err := inventory.Vaults.Get(t.tx, instance.VaultID())
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	// A copy may have come into the vault, or the vault become immutable, since the
+	// deletion was asked for.
+	refused := vault.CheckDelete(instance, points, t.now)
+	if begun := slices.ContainsFunc(points, func(p backup.RecoveryPoint) bool { return p.State == backup.StateDeleting }); refused != nil && !begun {
+		return jobs.Done(), t.keepInstance(instance, refused)
+	}
+	left, failed, err := t.clearCluster(instance, points)
+	switch {
+	case err != nil:
+		return jobs.Result{}, err
+	case left > 0:
+		return jobs.Again(lookAgain), nil
+	case failed != nil:
+		return jobs.Done(), t.keepInstance(instance, failed)
+	case refused != nil:
+		return jobs.Done(), t.keepInstance(instance, refused)
+	}
+	return jobs.Done(), t.instanceGone(instance)
+}
+
+// clearCluster takes the deletion of what is in the cluster one step on. It returns
+// how many recovery points are on their way and, when none is, why one could not be
+// deleted.
+func (t *turn) clearCluster(instance *backup.Instance, points []backup.RecoveryPoint) (left int, failed *backup.Problem, err error) {
+	var stay []*backup.RecoveryPoint
 	for i := range points {
-		o := agentops.Operation{State: agentops.Finished, Outcome: agentv1.OutcomeSucceeded} // nothing is in the cluster
-		if store, found := points[i].Store(backup.TierOperational); found {
-			if o, err = t.deletePoint(instance, &points[i], store); err != nil {
-				return jobs.Result{}, err
-			}
+		point := &points[i]
+		store, found := point.Store(backup.TierOperational)
+		if !found {
+			continue
 		}
+		o, err := t.deletePoint(instance, point, store)
 		switch {
+		case err != nil:
+			return 0, nil, err
 		case o.State != agentops.Finished:
 			left++
 		case o.Outcome != agentv1.OutcomeSucceeded:
-			return jobs.Done(), t.keepInstance(instance, &points[i], problemOf(o))
-		default:
-			stays, err := t.dropPoint(instance, &points[i])
-			if err != nil {
-				return jobs.Result{}, err
+			if point.NotDeleted(t.now, problemOf(o), o.Attempts > 0); failed == nil {
+				failed = notDeleted(point, problemOf(o))
 			}
-			kept += stays
+			stay = append(stay, point)
+		default:
+			if err := t.dropPoint(point); err != nil {
+				return 0, nil, err
+			}
 		}
 	}
-	switch {
-	case left > 0:
-		return jobs.Again(lookAgain), nil
-	case kept > 0:
-		return jobs.Done(), t.softDelete(instance)
-	default:
-		return jobs.Done(), errors.Join(inventory.Instances.Delete(t.tx, instance.ID), t.forget(instance), t.succeed(nil))
+	if left > 0 {
+		return left, nil, nil
 	}
+	for _, point := range stay {
+		err = errors.Join(err, inventory.RecoveryPoints.Put(t.tx, point))
+	}
+	return 0, failed, err
 }
 
-// dropPoint enters that a recovery point has gone from the cluster. What is in
-// the vault stays when it can be undeleted: then it returns 1, otherwise 0.
-func (t *turn) dropPoint(instance *backup.Instance, point *backup.RecoveryPoint) (stays int, err error) {
-	_, vaulted := point.Store(backup.TierVault)
-	if instance.Deletion == nil || instance.Deletion.KeepDays == 0 || !vaulted {
-		return 0, inventory.RecoveryPoints.Delete(t.tx, point.ID)
+// dropPoint enters that a recovery point has gone from the cluster.
+func (t *turn) dropPoint(point *backup.RecoveryPoint) error {
+	if point.DropStore(backup.TierOperational); len(point.Stores) == 0 {
+		return inventory.RecoveryPoints.Delete(t.tx, point.ID)
 	}
-	if _, there := point.Store(backup.TierOperational); !there {
-		return 1, nil
-	}
-	point.DropStore(backup.TierOperational)
 	point.State = backup.StateSucceeded
-	return 1, inventory.RecoveryPoints.Put(t.tx, point)
+	return inventory.RecoveryPoints.Put(t.tx, point)
+}
+
+// instanceGone ends the deletion of an instance of which nothing is in the cluster any
+// more: what it has in the vault waits to be undeleted, or goes.
+func (t *turn) instanceGone(instance *backup.Instance) error {
+	left, err := inventory.RecoveryPoints.Below(t.tx, instance.ID)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 && instance.Deletion != nil && instance.Deletion.KeepDays > 0 {
+		return t.softDelete(instance)
+	}
+	for i := range left {
+		err = errors.Join(err, inventory.RecoveryPoints.Delete(t.tx, left[i].ID))
+	}
+	return errors.Join(err, inventory.Instances.Delete(t.tx, instance.ID), t.forget(instance), t.succeed(nil))
 }
 
 // deletePoint marks a recovery point as going and drives its operation.
@@ -154,13 +197,19 @@ func (t *turn) refsToDelete(instance *backup.Instance, store backup.RecoveryStor
 	return ref, err
 }
 
-// keepInstance ends the deletion badly; it can be asked for again.
-func (t *turn) keepInstance(i *backup.Instance, point *backup.RecoveryPoint, why *backup.Problem) error {
+// notDeleted says why a deletion failed.
+func notDeleted(point *backup.RecoveryPoint, why *backup.Problem) *backup.Problem {
 	problem := backup.NewProblem(codeDeleteFailed, point.ID, "recovery point %s could not be deleted: %s", point.Name(), why.Message)
 	problem.Actions = append([]string{"Heal the extension and delete the backup instance again."}, why.Actions...)
 	problem.Retryable = true
-	i.State, i.Error, i.Deletion = backup.StateFailed, problem, nil
-	return errors.Join(inventory.Instances.Put(t.tx, i), t.fail(problem))
+	return problem
+}
+
+// keepInstance ends the deletion badly, when nothing of it is on its way any more; it can
+// be asked for again.
+func (t *turn) keepInstance(i *backup.Instance, why *backup.Problem) error {
+	i.State, i.Error, i.Deletion = backup.StateFailed, why, nil
+	return errors.Join(inventory.Instances.Put(t.tx, i), t.enqueueExpire(i.ID), t.fail(why))
 }
 
 // softDelete turns an instance whose data is kept in the vault into a deleted
