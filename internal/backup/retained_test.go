@@ -53,7 +53,7 @@ func TestCopyJobThatMissesTheVaultHasFailed(t *testing.T) {
 func TestNotDeletedWithItsInstance(t *testing.T) {
 	now := time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC)
 	why := NewProblem(CodeClusterNotConnected, "", "it is away")
-	p := &RecoveryPoint{State: StateDeleting, Stores: []RecoveryStore{{Tier: TierOperational}}}
+	p := &RecoveryPoint{Meta: Meta{State: StateDeleting}, Stores: []RecoveryStore{{Tier: TierOperational}}}
 	if p.NotDeleted(now, why, false); p.State != StateSucceeded || p.Stores[0].Going != nil {
 		t.Errorf("never begun: %+v", p)
 	}
@@ -64,7 +64,7 @@ func TestNotDeletedWithItsInstance(t *testing.T) {
 			t.Errorf("begun: %+v, %+v", p, g)
 		}
 	}
-	vaulted := &RecoveryPoint{State: StateDeleting, Stores: []RecoveryStore{{Tier: TierVault}}}
+	vaulted := &RecoveryPoint{Meta: Meta{State: StateDeleting}, Stores: []RecoveryStore{{Tier: TierVault}}}
 	if vaulted.NotDeleted(now, why, true); vaulted.State != StateSucceeded || vaulted.Stores[0].Going != nil {
 		t.Errorf("in the vault alone: %+v", vaulted)
 	}
