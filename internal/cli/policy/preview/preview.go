@@ -106,8 +106,10 @@ func Command(c *console.Console, path func(name string) (string, error)) *cobra.
 	return cmd
 }
 
-// longest is how far ahead is looked.
-const longest = 50
+const (
+	longest = 50   // years that are looked ahead
+	latest  = 9000 // year that is looked at: far from the end of dates that programs can read
+)
 
 // foresee plays the policy and counts what there is.
 func foresee(p *backup.Policy, from, at string) (*forecast, error) {
@@ -155,7 +157,7 @@ func dayOf(flag, text string, standard time.Time) (time.Time, error) {
 		return time.Date(y, m, d, 0, 0, 0, 0, standard.Location()), nil
 	}
 	t, err := time.ParseInLocation(time.DateOnly, text, standard.Location())
-	if err != nil {
+	if err != nil || t.Year() > latest {
 		return t, console.Usage("%s %q: give a day such as 2027-01-31", flag, text)
 	}
 	return t, nil

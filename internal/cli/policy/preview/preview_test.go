@@ -122,15 +122,16 @@ func TestRefused(t *testing.T) {
 		args []string
 		want string
 	}{
-		"neither":     {nil, "--name"},
-		"both":        {[]string{"--policy", file, "--name", "p"}, "--name"},
-		"no policy":   {[]string{"--policy", "{}"}, "objectType"},
-		"too often":   {[]string{"--policy", hourly}, "backups every PT1H are not possible"},
-		"odd day":     {[]string{"--policy", file, "--from", "tomorrow"}, "--from"},
-		"backwards":   {[]string{"--policy", file, "--from", "2027-01-02", "--at", "2027-01-01"}, "must be after"},
-		"too far":     {[]string{"--policy", file, "--from", "2027-01-02", "--at", "2099-01-01"}, "at most 50 years"},
-		"no service":  {[]string{"--name", "p"}, "no service"},
-		"not a shape": {[]string{"--policy", `{"policyRules":3}`}, "not a policy"},
+		"neither":      {nil, "--name"},
+		"both":         {[]string{"--policy", file, "--name", "p"}, "--name"},
+		"no policy":    {[]string{"--policy", "{}"}, "objectType"},
+		"too often":    {[]string{"--policy", hourly}, "backups every PT1H are not possible"},
+		"odd day":      {[]string{"--policy", file, "--from", "tomorrow"}, "--from"},
+		"backwards":    {[]string{"--policy", file, "--from", "2027-01-02", "--at", "2027-01-01"}, "must be after"},
+		"too far":      {[]string{"--policy", file, "--from", "2027-01-02", "--at", "2099-01-01"}, "at most 50 years"},
+		"beyond dates": {[]string{"--policy", file, "--from", "9999-01-01"}, "a day such as"},
+		"no service":   {[]string{"--name", "p"}, "no service"},
+		"not a shape":  {[]string{"--policy", `{"policyRules":3}`}, "not a policy"},
 	} {
 		if out, err := run(t, "json", c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q; %s", name, err, c.want, out)
