@@ -21,6 +21,14 @@ func (c *Cluster) IsAnother(uid string) *Problem {
 	return NewProblem(CodeClusterOther, c.ID, "%s stands for the Kubernetes cluster %s, and not for this one (%s)", c.ID, c.UID, uid)
 }
 
+// ConnectedAs refuses to disconnect a Kubernetes cluster as one that it is not
+// connected as any more: that would take the programs of c out of it.
+func (c *Cluster) ConnectedAs(old string) *Problem {
+	return NewProblem(CodeClusterOther, old, "this Kubernetes cluster (%s) is connected as %s, and not as %s any more", c.UID, c.ID, old).advise(
+		"Delete the old resource when nothing needs it any more; the cluster stays connected.",
+		"Or disconnect the cluster: holdfast cluster disconnect "+c.flags()+".")
+}
+
 // TakenOver is why the programs of another resource are turned away once its
 // Kubernetes cluster is connected as c.
 func (c *Cluster) TakenOver() *Problem {

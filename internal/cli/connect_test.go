@@ -77,7 +77,9 @@ func TestDisconnectTellsTheService(t *testing.T) {
 	args := []string{"cluster", "disconnect", "--yes", "--kubeconfig", kubeconfig(t)}
 	f.answers["POST "+clusterPath+"/disconnect"] = `{}`
 	f.answers["GET /subscriptions/s/providers/Microsoft.ContainerService/managedClusters"] = fmt.Sprintf(
-		`{"value":[{"id":"/other","properties":{"holdfastConnection":{"clusterUid":"u-2"}}},{"id":%q,"properties":{"holdfastConnection":{"clusterUid":"U-1"}}}]}`, clusterPath)
+		`{"value":[{"id":"/other","properties":{"holdfastConnection":{"clusterUid":"u-2"}}},{"id":%q,"properties":{"holdfastConnection":{"clusterUid":"U-1"}}},
+		{"id":"/before","properties":{"holdfastConnection":{"clusterUid":"u-1","state":"Disconnected","reason":{"code":"x"}}}},
+		{"id":"/never","properties":{"holdfastConnection":{"clusterUid":"u-1","state":"NeverConnected"}}}]}`, clusterPath)
 	for _, name := range [][]string{{"--name", "prod"}, nil} {
 		f.requests = nil
 		f.must(append(args, name...)...)

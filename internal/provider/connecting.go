@@ -85,8 +85,8 @@ func (p *Provider) disconnectCluster(ctx context.Context, r *arm.Request) (*arm.
 		if err != nil {
 			return err
 		}
-		if in.ClusterUID != "" && c.UID != "" && !strings.EqualFold(in.ClusterUID, c.UID) {
-			return refuse(c.IsAnother(in.ClusterUID))
+		if err := isOf(tx, c, in.ClusterUID); err != nil {
+			return err
 		}
 		if err := inventory.EndConnections(tx, c.ID, c.Disconnected()); err != nil {
 			return err
@@ -98,6 +98,26 @@ func (p *Provider) disconnectCluster(ctx context.Context, r *arm.Request) (*arm.
 		return nil, err
 	}
 	return arm.OK(out), nil
+}
+
+// isOf refuses what is meant for the Kubernetes cluster with that uid when c
+// stands for another, or is not what that one is connected as.
+func isOf(tx catalog.Tx, c *backup.Cluster, uid string) error {
+	if uid == "" || c.UID == "" {
+		return nil
+	}
+	if !strings.EqualFold(uid, c.UID) {
+		return refuse(c.IsAnother(uid))
+	}
+	connector, err := existing(inventory.Connections.Get(tx, backup.ConnectionID(c.ID, backup.RoleConnector)))
+	if err != nil || (connector != nil && connector.Ended == nil) {
+		return err
+	}
+	others, err := inventory.ConnectedAs(tx, uid, c.ID)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	return refuse(others[0].ConnectedAs(c.ID))
 }
 
 // decodeOptional reads a body that may be left out.

@@ -110,6 +110,10 @@ func TestDisconnect(t *testing.T) {
 		t.Errorf("%s", a.raw)
 	}
 	w.must(200, "POST", secondAt+"/createConnectToken", kubeUID)
+	w.enrol(secondAt)
+	if a := w.must(409, "POST", clusterAt+"/disconnect", kubeUID); a.code(t) != "UserErrorClusterIsAnother" || !strings.Contains(string(a.raw), "connected as "+secondAt) {
+		t.Errorf("disconnected under the name it had: %s", a.raw)
+	}
 	w.must(200, "POST", clusterAt+"/disconnect", "")
 	w.must(404, "POST", clusterAt+"9/disconnect", "")
 	if a := w.do("operator", "POST", clusterAt+"/disconnect", ""); a.StatusCode != 403 {

@@ -69,7 +69,8 @@ func disconnect(ctx context.Context, c *console.Console, path, uid string) error
 	return err
 }
 
-// connectedAs lists the resources of the subscription that stand for a cluster.
+// connectedAs lists the resources of the subscription that stand for a cluster and
+// whose programs may call.
 func connectedAs(ctx context.Context, c *console.Console, uid string) ([]string, error) {
 	s, err := c.SubscriptionID()
 	if err != nil {
@@ -85,8 +86,11 @@ func connectedAs(ctx context.Context, c *console.Console, uid string) ([]string,
 		if err := json.Unmarshal(item, &one); err != nil {
 			return nil, err
 		}
-		p := one.Properties
-		if p != nil && p.HoldfastConnection != nil && strings.EqualFold(p.HoldfastConnection.ClusterUID, uid) {
+		if one.Properties == nil || one.Properties.HoldfastConnection == nil {
+			continue
+		}
+		now := one.Properties.HoldfastConnection
+		if strings.EqualFold(now.ClusterUID, uid) && now.Reason == nil && now.State != "NeverConnected" {
 			paths = append(paths, one.ID)
 		}
 	}
