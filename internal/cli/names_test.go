@@ -14,9 +14,10 @@ func TestRoleAssignmentsByName(t *testing.T) {
 	f.answers["GET "+definitions] = `{"value":[{"name":"acdd72a7-3385-48ef-bd42-f606fba81ae7","properties":{"roleName":"Reader"}}]}`
 	f.answers["GET /subscriptions/s/providers/Microsoft.Authorization/roleAssignments"] = fmt.Sprintf(
 		`{"value":[{"name":"a","properties":{"principalId":"p","principalType":"ServicePrincipal","roleDefinitionId":%q,"scope":%q}},
-		{"name":"b","properties":{"principalId":"q","roleDefinitionId":"/x/unknown","scope":"/subscriptions/s"}}]}`, id, clusterPath)
+		{"name":"b","properties":{"principalId":"q","roleDefinitionId":"/x/unknown","scope":"/subscriptions/s"}},
+		{"name":"c","properties":{"principalId":"r","roleDefinitionId":"/x/root","scope":"/"}}]}`, id, clusterPath)
 	out := f.must("role", "assignment", "list", "-o", "table")
-	for _, want := range []string{"Reader", "managedClusters/prod", "ServicePrincipal", "subscriptions/s", "/x/unknown"} {
+	for _, want := range []string{"Reader", "managedClusters/prod", "ServicePrincipal", "subscriptions/s", "/x/unknown", "/x/root      /"} {
 		if !strings.Contains(out, want) || strings.Contains(out, definitions) {
 			t.Errorf("no %q, or an id, in\n%s", want, out)
 		}

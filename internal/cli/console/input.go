@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -67,10 +68,10 @@ func Pairs(args []string) (map[string]string, error) {
 func Last(id string) string { return id[strings.LastIndex(id, "/")+1:] }
 
 // Short returns the last two segments of an ARM id, as tables name things:
-// "resourceGroups/backup", "managedClusters/prod".
+// "resourceGroups/backup", "managedClusters/prod". The root, "/", stays.
 func Short(id string) string {
 	parts := strings.Split(strings.Trim(id, "/"), "/")
-	return strings.Join(parts[max(0, len(parts)-2):], "/")
+	return cmp.Or(strings.Join(parts[max(0, len(parts)-2):], "/"), id)
 }
 
 // SpreadLists lets list flags take several words, as az does:
