@@ -265,7 +265,7 @@ func TestSubTasks(t *testing.T) {
 	if got := task(info, 0); got != "1 Trigger InProgress <nil> <nil> 0 10" { // an agent that does not tell how far the whole is
 		t.Errorf("first half: %s", got)
 	}
-	info = show(func(j *backup.Job) { j.Tasks[0].Size = 4096 })
+	show(func(j *backup.Job) { j.Tasks[0].Size = 4096 })
 	warning := backup.Warning{Resource: "a/claim", Problem: *backup.NewProblem(backup.CodeGenericWarning, "", "left out")}
 	info = show(func(j *backup.Job) {
 		j.BeginVaulting(jobsBegin.Add(time.Minute), backup.VaultDecision{Copy: true}, []backup.Warning{warning})

@@ -58,6 +58,7 @@ type world struct {
 	*httptest.Server
 	t     *testing.T
 	store *catalogtest.Memory
+	count *counted // the way of requests to the store
 	clock *clock.Manual
 	root  string // of the stores
 
@@ -74,6 +75,7 @@ func newWorldIn(t *testing.T, regions backup.Regions) *world {
 	t.Helper()
 	w := &world{t: t, store: catalogtest.NewMemory(), root: t.TempDir(),
 		clock: clock.NewManual(time.Date(2026, 1, 12, 6, 0, 0, 0, time.UTC))}
+	w.count = &counted{Store: w.store}
 	platform := provider.NewPlatform(w.store, w.clock, tenant, regions)
 	kek, err := keys.OpenFile(filepath.Join(t.TempDir(), "kek"))
 	if err != nil {
@@ -81,7 +83,7 @@ func newWorldIn(t *testing.T, regions backup.Regions) *world {
 	}
 	w.secrets = keys.NewSealer(kek)
 	product := provider.New(provider.Config{
-		Store: w.store, Clock: w.clock, TenantID: tenant, Buckets: buckets.Buckets{Root: "file://" + w.root, Secrets: w.secrets},
+		Store: w.count, Clock: w.clock, TenantID: tenant, Buckets: buckets.Buckets{Root: "file://" + w.root, Secrets: w.secrets},
 		Secrets: w.secrets, Tokens: w, AgentAddress: "https://agents:9443", ServiceCA: "PEM", Folders: []string{w.root}, Regions: regions,
 	})
 	server, err := arm.New(arm.Config{
