@@ -53,6 +53,14 @@ var apiCases = []struct {
 	}},
 }
 
+// database names what the catalog is in.
+func (p apiPlace) database() string {
+	if p.Database == "" {
+		return "sqlite"
+	}
+	return "postgres"
+}
+
 func (p apiPlace) group() string { return p.Vault[:len(p.Vault)-len(apiVault)] }
 
 const apiVault = "/providers/Microsoft.DataProtection/backupVaults/main"
@@ -100,30 +108,18 @@ func (o options) apiOn(ctx context.Context, dir, database string, match *regexp.
 	if err := p.fill(ctx); err != nil {
 		return fmt.Errorf("fill the catalog: %w", err)
 	}
-	figures, err := p.inProcess(ctx)
+	output, err := apart(ctx, p, "-api", "-case", o.cases, "-profile", o.profile)
+	fmt.Printf("%s", output)
+	return err
+}
+
+// apiChild serves and asks in this process, and prints the lines; the place is read
+// from standard input.
+func (o options) apiChild(ctx context.Context) error {
+	match, err := regexp.Compile(o.cases)
 	if err != nil {
 		return err
 	}
-	for _, c := range apiCases {
-		name := "api-" + c.name + "-" + database
-		if f, ok := figures[c.name]; ok && match.MatchString(name) {
-			fmt.Printf("bench %s %.3g ms ratio=%.2f peer=%d-ms rss=%d\n", name, f.Value, apiPromise/f.Value, apiPromise, f.RSS/1e6)
-		}
-	}
-	return nil
-}
-
-// inProcess serves and asks in a process of its own.
-func (p apiPlace) inProcess(ctx context.Context) (figures map[string]figure, err error) {
-	output, err := apart(ctx, p, "-api")
-	if err != nil {
-		return nil, err
-	}
-	return figures, json.Unmarshal(output, &figures)
-}
-
-// apiChild measures in this process; the place is read from standard input.
-func apiChild(ctx context.Context) error {
 	var p apiPlace
 	if err := json.NewDecoder(os.Stdin).Decode(&p); err != nil {
 		return err
@@ -134,22 +130,47 @@ func apiChild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	figures := map[string]figure{}
+	err = p.settle(ctx)
 	for _, c := range apiCases {
-		var f figure
-		if f.Value, err = p.ask(ctx, api, c.path); err != nil {
-			break
+		if name := "api-" + c.name + "-" + p.database(); err == nil && match.MatchString(name) {
+			err = o.profiledCase(name, func() error { return p.measure(ctx, api, name, c.path) })
 		}
-		if f.RSS, err = peakMemory("self"); err != nil {
-			break
-		}
-		figures[c.name] = f
 	}
 	stop()
-	if err := errors.Join(err, <-ended); err != nil {
+	return errors.Join(err, <-ended)
+}
+
+// settle waits until the service has done what it does about instances that it has
+// never seen, such as a first look at all their recovery points.
+func (p apiPlace) settle(ctx context.Context) (err error) {
+	db, err := p.open(ctx)
+	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(figures)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	for {
+		done := 0 // each instance has a job that sleeps until the next look
+		query := `SELECT count(*) FROM river_job WHERE state = 'scheduled' AND attempted_at IS NOT NULL`
+		if err := db.Read.QueryRowContext(ctx, query).Scan(&done); err != nil || done >= p.Instances {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// measure asks for one kind of address, and prints the line.
+func (p apiPlace) measure(ctx context.Context, api *client.Client, name string, path func(apiPlace, *rand.Rand) string) error {
+	took, err := p.ask(ctx, api, path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	rss, err := peakMemory("self")
+	fmt.Printf("bench %s %.3g ms ratio=%.2f peer=%d-ms rss=%d\n", name, took, apiPromise/took, apiPromise, rss/1e6)
+	return err
 }
 
 func (p apiPlace) options() service.Options {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var small = place{Objects: 2000, Entries: 2000, Volume: 3<<20 + 100}
+var small = place{Objects: 2000, Entries: 2000, Points: 2000, Volume: 3<<20 + 100}
 
 func prepared(t *testing.T) place {
 	t.Helper()
@@ -21,7 +21,7 @@ func prepared(t *testing.T) place {
 	return p
 }
 
-var line = regexp.MustCompile(`^bench [a-z-]+ [0-9.e+-]+ (MB/s|%|objects/s) ratio=[0-9]+\.[0-9]{2} peer=[a-z0-9+-]+ rss=[0-9]+$`)
+var line = regexp.MustCompile(`^bench [a-z-]+ [0-9.e+-]+ (MB/s|%|objects/s|s) ratio=[0-9]+\.[0-9]{2} peer=[a-z0-9+-]+ rss=[0-9]+$`)
 
 // Every case still does its work, whatever it takes.
 func TestEveryCasePrintsItsLine(t *testing.T) {

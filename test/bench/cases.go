@@ -40,6 +40,7 @@ var cases = []benchmark{
 	{name: "archive-next-stored", unit: "%", peer: "changed-objects-zstd", work: nextStored, limit: changedObjects, less: true},
 	{name: "collect", unit: "objects/s", peer: "http-get+json-scan", work: collectObjects, limit: fetchObjects},
 	{name: "restore-plan", unit: "objects/s", peer: "map+sort-of-names", work: planRestore, limit: mapAndSort},
+	{name: "retention", unit: "s", peer: "promised-1-s", work: decideRetention, limit: promisedRetention, less: true},
 	{name: "volume-write", unit: "MB/s", peer: "hmac+zstd+check+seal+file", work: writeVolume, limit: bareVolume},
 }
 

@@ -46,7 +46,7 @@ func (p *apiPlace) fill(ctx context.Context) (err error) {
 		}
 		return w.flush(ctx)
 	})
-	return errors.Join(err, w.flush(ctx))
+	return errors.Join(err, w.flush(ctx), w.analyze(ctx))
 }
 
 func (p *apiPlace) open(ctx context.Context) (*sqlstore.DB, error) {
@@ -85,8 +85,11 @@ func (p *apiPlace) documents(tx catalog.Tx, after func() error) error {
 	return nil
 }
 
+// newestPoint is the time of each instance's newest recovery point.
+var newestPoint = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
+
 func (p *apiPlace) recoveryPoint(i backup.Instance, n, m int) backup.RecoveryPoint {
-	at := time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC).Add(-time.Duration(m) * 4 * time.Hour)
+	at := newestPoint.Add(-time.Duration(m) * 4 * time.Hour)
 	r := backup.RecoveryPoint{Meta: backup.Meta{ID: p.point(n, m)}, Time: at, PolicyID: i.PolicyID, Tag: "Default", TagVersion: "638000000000000000",
 		JobID: fmt.Sprintf("%s/backupJobs/%036x", p.Vault, n*apiPoints+m), Namespaces: []string{"shop"}, Objects: 250,
 		Stores: []backup.RecoveryStore{{ID: fmt.Sprintf("%036x", m), Tier: backup.TierOperational, Created: at, Expires: at.AddDate(1, 0, 0), Bytes: 1 << 20,
@@ -147,6 +150,16 @@ func (f *filler) flush(ctx context.Context) error {
 	}
 	return errors.Join(f.insert(ctx, `INSERT INTO documents (kind, id, etag, labels, body) VALUES (?, ?, ?, ?, ?)`, documents),
 		f.insert(ctx, `INSERT INTO document_labels (kind, id, name, value) VALUES (?, ?, ?, ?)`, labels))
+}
+
+// analyze gathers the statistics that PostgreSQL gathers by itself, minutes after
+// many documents were written, and plans badly without.
+func (f *filler) analyze(ctx context.Context) error {
+	if f.db.Engine == nil {
+		return nil
+	}
+	_, err := f.db.Engine.Exec(ctx, `ANALYZE documents, document_labels`)
+	return err
 }
 
 func (f *filler) copy(ctx context.Context, table string, columns []string, rows [][]any) error {

@@ -6,6 +6,7 @@
 //	  ├── for each part, three rounds: a process for the work, one for its limit
 //	  ├── for each database: a service with a full catalog, and what it is asked
 //	  ├── for each database: the schedule over thousands of instances
+//	  ├── for each database: looks at what has expired
 //	  └── for each case of volumes: processes of ours, and of restic and borg
 //
 // A process does one measurement, so that its peak memory is that of the work.
@@ -27,6 +28,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime/pprof"
 	"slices"
@@ -42,12 +44,13 @@ func main() {
 	flag.Float64Var(&o.scale, "scale", 1, "share of the full size of volumes and catalogs")
 	flag.Uint64Var(&o.seed, "seed", seed, "of the volumes' data")
 	flag.Int64Var(&o.block, "block", repo.VolumeBlockSize, "size of volume blocks in bytes")
-	flag.StringVar(&o.profile, "profile", "", "for volumes: an existing folder for CPU profiles; in a task: the file")
+	flag.StringVar(&o.profile, "profile", "", "for volumes, the API and retention: an existing folder for CPU profiles; in a task: the file")
 	flag.BoolVar(&o.cold, "cold", false, "measure volumes with nothing in the system's cache: much of the time is the disk's then")
 	one := flag.String("one", "", "for the program itself: do this one measurement; the place is read from standard input")
 	isTask := flag.Bool("task", false, "for the program itself: do the task that is read from standard input")
 	isAPI := flag.Bool("api", false, "for the program itself: measure the API of a service; its place is read from standard input")
 	isSchedule := flag.Bool("schedule", false, "for the program itself: measure the schedule; its place is read from standard input")
+	isRetention := flag.Bool("retention", false, "for the program itself: measure the looks at retention; its place is read from standard input")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,9 +59,11 @@ func main() {
 	case *one != "":
 		do = func() error { return child(ctx, *one) }
 	case *isAPI:
-		do = func() error { return apiChild(ctx) }
+		do = func() error { return o.apiChild(ctx) }
 	case *isSchedule:
 		do = func() error { return scheduleChild(ctx) }
+	case *isRetention:
+		do = func() error { return o.retentionChild(ctx) }
 	case *isTask:
 		do = func() error { return profiled(o.profile, func() error { return doTask(ctx) }) }
 	}
@@ -84,6 +89,16 @@ func profiled(name string, do func() error) error {
 	err = do()
 	pprof.StopCPUProfile()
 	return errors.Join(err, file.Close())
+}
+
+// profiledCase is profiled, into the folder for profiles.
+func (o options) profiledCase(name string, do func() error) error {
+	if o.profile != "" {
+		name = filepath.Join(o.profile, name)
+	} else {
+		name = ""
+	}
+	return profiled(name, do)
 }
 
 type options struct {
@@ -113,6 +128,9 @@ func (o options) all(ctx context.Context) (err error) {
 		return err
 	}
 	if err := o.schedule(ctx, dir, match); err != nil {
+		return err
+	}
+	if err := o.retention(ctx, dir, match); err != nil {
 		return err
 	}
 	return o.volumes(ctx, dir, match)

@@ -18,11 +18,12 @@ type place struct {
 	Server  string // URL of the API server
 	Objects int    // in the archive, about 2 KB each
 	Entries int    // of the archive to plan with
+	Points  int    // recovery points of one instance
 	Volume  int64  // bytes
 	Round   int
 }
 
-var fullSize = place{Objects: 50_000, Entries: 100_000, Volume: 256 << 20}
+var fullSize = place{Objects: 50_000, Entries: 100_000, Points: 100_000, Volume: 256 << 20}
 
 func (p place) objects() string    { return filepath.Join(p.Dir, "objects") }
 func (p place) volume() string     { return filepath.Join(p.Dir, "volume") }
