@@ -81,7 +81,7 @@ type Schedule struct {
 // TaggingCriteria gives a tag to the backups that meet the criteria.
 type TaggingCriteria struct {
 	IsDefault       bool             `json:"isDefault"`
-	TaggingPriority int64            `json:"taggingPriority"`
+	TaggingPriority *int64           `json:"taggingPriority"` // required: the lowest number wins
 	TagInfo         *TagInfo         `json:"tagInfo"`
 	Criteria        []BackupCriteria `json:"criteria,omitzero"`
 }

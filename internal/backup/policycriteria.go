@@ -19,6 +19,10 @@ func (t TaggingRule) checkCriteria(target string) *Problem {
 			advise("Give the tag a criterion such as FirstOfDay.")
 	}
 	for _, c := range t.Criteria {
+		if c.empty() {
+			return Invalid(target, "tag %q has a criterion in which nothing is given, which no backup meets", t.Name).
+				advise("Give the criterion absoluteCriteria such as FirstOfDay, or days, weeks, months or times.")
+		}
 		if p := t.checkWords(c, target); p != nil {
 			return p
 		}
@@ -34,6 +38,10 @@ func (t TaggingRule) checkCriteria(target string) *Problem {
 		}
 	}
 	return nil
+}
+
+func (c Criteria) empty() bool {
+	return len(c.Absolute)+len(c.DaysOfWeek)+len(c.DaysOfMonth)+len(c.WeeksOfMonth)+len(c.Months)+len(c.Times) == 0
 }
 
 func (t TaggingRule) checkWords(c Criteria, target string) *Problem {

@@ -69,6 +69,7 @@ func TestPolicyRulesHaveRemedies(t *testing.T) {
 		"on the last day":         {criteria(Criteria{DaysOfMonth: []DayOfMonth{{Date: 31}, {IsLast: true}}}), "", ""},
 		"on the 32nd":             {criteria(Criteria{DaysOfMonth: []DayOfMonth{{Date: 32}}}), "taggingCriteria", "1 to 31"},
 		"on Caturday":             {criteria(Criteria{DaysOfWeek: []string{"Caturday"}}), "taggingCriteria", "Sunday"},
+		"of nothing":              {criteria(Criteria{DaysOfWeek: []string{}}), "taggingCriteria", "FirstOfDay"},
 		"at noon":                 {criteria(Criteria{Times: []string{"noon"}}), "taggingCriteria", "2023-01-04T09:00:00Z"},
 		"default tag with a rule": {func(p *Policy) { p.Rules[0].Backup.Tags[0].IsDefault = true }, "taggingCriteria", "Default alone"},
 		"same priority":           {func(p *Policy) { p.Rules[0].Backup.Tags[0].Priority = 99 }, "taggingCriteria", "priority of its own"},

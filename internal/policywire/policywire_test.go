@@ -65,6 +65,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 		{`"AzureBackupRule"`, `"AzureBackup"`, "properties.policyRules[0].objectType"},
 		{`"trigger"`, `"triggers"`, "properties.policyRules[0].trigger"},
 		{`"tagName": "Monthly"`, `"tagName": ""`, "properties.policyRules[0].trigger.taggingCriteria.tagInfo.tagName"},
+		{`"taggingPriority": 15`, `"priority": 15`, "properties.policyRules[0].trigger.taggingCriteria.taggingPriority"},
+		{`"taggingPriority": 15`, `"taggingPriority": null`, "properties.policyRules[0].trigger.taggingCriteria.taggingPriority"},
 		{`"VaultStore"`, `"Attic"`, "properties.policyRules[1].lifecycles[0].targetDataStoreCopySettings.dataStore.dataStoreType"},
 		{`"deleteAfter"`, `"keep"`, "properties.policyRules[1].lifecycles[0].deleteAfter"},
 		{`AzureBackupParams`, `AzureParams`, "properties.policyRules[0].backupParameters.objectType"},

@@ -116,8 +116,11 @@ func tagsFrom(in []v1.TaggingCriteria, target string) ([]backup.TaggingRule, err
 		if t.TagInfo == nil || t.TagInfo.TagName == "" {
 			return nil, backup.Required(target + ".tagInfo.tagName")
 		}
+		if t.TaggingPriority == nil { // none is not 0, which goes before all others
+			return nil, backup.Required(target + ".taggingPriority")
+		}
 		tag := backup.TaggingRule{Name: t.TagInfo.TagName, ID: t.TagInfo.ID, ETag: t.TagInfo.ETag,
-			IsDefault: t.IsDefault, Priority: t.TaggingPriority}
+			IsDefault: t.IsDefault, Priority: *t.TaggingPriority}
 		if t.Criteria != nil {
 			tag.Criteria = []backup.Criteria{}
 		}

@@ -45,7 +45,7 @@ func dataStoreTo(t backup.Tier) *v1.DataStore {
 }
 
 func tagTo(t *backup.TaggingRule) v1.TaggingCriteria {
-	out := v1.TaggingCriteria{IsDefault: t.IsDefault, TaggingPriority: t.Priority,
+	out := v1.TaggingCriteria{IsDefault: t.IsDefault, TaggingPriority: &t.Priority,
 		TagInfo: &v1.TagInfo{TagName: t.Name, ID: t.ID, ETag: t.ETag}}
 	if t.Criteria != nil {
 		out.Criteria = each(t.Criteria, criteriaTo)
