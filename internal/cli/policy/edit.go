@@ -122,15 +122,24 @@ func retentionRule(c *console.Console) *cobra.Command {
 
 func createLifecycle(c *console.Console) *cobra.Command {
 	var count int
-	var unit, source, target, option string
+	var unit, source, target, option, after string
 	cmd := &cobra.Command{Use: "create-lifecycle", Short: "Print a lifecycle", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 		letter, ok := map[string]string{"Days": "D", "Weeks": "W", "Months": "M", "Years": "Y"}[unit]
 		if !ok {
 			return console.Usage("--retention-duration-type %q: choose Days, Weeks, Months or Years", unit)
 		}
 		var copies []any
+		when := object{"objectType": option}
+		switch custom := option == "CustomCopyOption"; {
+		case custom && after == "":
+			return console.Usage("--copy-option %s copies some time after the backup: give it with --copy-after, such as P3D", option)
+		case custom:
+			when["duration"] = after
+		case after != "":
+			return console.Usage("--copy-after belongs to --copy-option CustomCopyOption, not to %s", option)
+		}
 		if target != "" {
-			copies = []any{object{"dataStore": store(target), "copyAfter": object{"objectType": option}}}
+			copies = []any{object{"dataStore": store(target), "copyAfter": when}}
 		}
 		return c.Print(lifecycle(source, fmt.Sprintf("P%d%s", count, letter), copies))
 	}}
@@ -140,6 +149,7 @@ func createLifecycle(c *console.Console) *cobra.Command {
 	f.StringVar(&source, "source-datastore", "", "OperationalStore or VaultStore")
 	f.StringVar(&target, "target-datastore", "", "VaultStore")
 	f.StringVar(&option, "copy-option", "ImmediateCopyOption", "ImmediateCopyOption, CopyOnExpiryOption or CustomCopyOption")
+	f.StringVar(&after, "copy-after", "", "with CustomCopyOption, how long after the backup, such as P3D")
 	_ = cmd.MarkFlagRequired("count")
 	_ = cmd.MarkFlagRequired("retention-duration-type")
 	_ = cmd.MarkFlagRequired("source-datastore")
