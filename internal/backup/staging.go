@@ -102,9 +102,10 @@ func (j *Job) EndHydration(now time.Time, bytes int64) {
 // Hydrating is the progress of the first task of a staged restore: how many bytes lie in
 // the account, and how many it will be about, 0 for not known.
 func Hydrating(moved, planned int64) Progress {
-	p := Progress{Phase: TaskHydrating, BytesDone: moved, BytesTotal: planned}
+	p := Progress{Phase: TaskHydrating, BytesDone: moved}
 	if planned > 0 {
-		p.Percent = min(99, 100*moved/planned)
+		p.BytesTotal = max(planned, moved)
+		p.Percent = min(99, 100*moved/p.BytesTotal)
 	}
 	return p
 }

@@ -21,8 +21,8 @@ type ReplicateOptions struct {
 	Workers  int
 	Uploads  int
 	// Progress is told how many bytes were stored so far, now and then, by one
-	// goroutine at a time, and how many it will be about, as far as that is known, 0 for
-	// not at all; nil tells nobody.
+	// goroutine at a time, and how many it will be about, 0 as long as not all is found
+	// that is to be copied; nil tells nobody.
 	Progress func(stored, planned int64)
 }
 
@@ -79,7 +79,8 @@ type replication struct {
 	options  ReplicateOptions
 	stats    Stats
 	telling  sync.Mutex
-	planned  int64
+	planned  int64 // bytes in all of the frames that were found
+	known    bool  // that these are all
 }
 
 // replicas reports whether two repositories may exchange documents unchanged.
@@ -161,7 +162,11 @@ func (r *replication) tell(w *Writer) {
 	}
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	r.options.Progress(w.Stats().BytesStored, r.planned)
+	planned := r.planned
+	if !r.known {
+		planned = 0
+	}
+	r.options.Progress(w.Stats().BytesStored, planned)
 }
 
 func (r *replication) rewriteArchive(ctx context.Context, w *Writer, ref StreamRef) (StreamRef, error) {

@@ -39,6 +39,7 @@ func (r *replication) copy(ctx context.Context, w *Writer, m Manifest) error {
 	if err := w.Flush(ctx); err != nil {
 		return err
 	}
+	r.tell(w)
 	if err := r.from.copyManifest(ctx, w.point, r.to); err != nil {
 		return err
 	}
@@ -58,6 +59,7 @@ func (r *replication) round(ctx context.Context, w *Writer, m Manifest, spoiled 
 	for id := range v.gone {
 		spoiled[id] = true
 	}
+	r.planned, r.known = w.Stats().BytesStored, false
 	c := &copying{replication: r, view: v, writer: w, spoiled: spoiled, needed: marks{}, walked: marks{}, frames: map[frameKey]bool{}}
 	walk := walker{read: r.from.block, enter: func(name seal.Name) (bool, error) { return c.page(ctx, name) },
 		leaf: func(name seal.Name, _ func([]byte) error) error { return c.block(ctx, name) },
@@ -67,6 +69,7 @@ func (r *replication) round(ctx context.Context, w *Writer, m Manifest, spoiled 
 			return ofStream(ref.Name, err)
 		}
 	}
+	r.known = true
 	return c.flush(ctx)
 }
 

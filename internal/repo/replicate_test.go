@@ -76,7 +76,7 @@ func TestReplicationTellsItsProgress(t *testing.T) {
 	if last < 2 || stored[0] != 0 || planned[0] == 0 || !slices.IsSorted(stored) || !slices.IsSorted(planned) {
 		t.Fatalf("%v of %v", stored, planned)
 	}
-	if far := planned[last] / 10; stored[last] < far || stored[last] > planned[last]+far {
+	if stored[last] < planned[last]*9/10 || stored[last] > planned[last]*3/2 { // small packs have large tables
 		t.Errorf("%d bytes are about %d", stored[last], planned[last])
 	}
 }

@@ -270,6 +270,35 @@ func TestStagedRestoreCancelledWhileHydrating(t *testing.T) {
 	}
 }
 
+// While a recovery point is copied the job says how much there is to copy.
+func TestHydratingTellsHowFarItIs(t *testing.T) {
+	w := newStagedWorld(t)
+	w.answer = w.readStaged
+	var job *backup.Job
+	var once sync.Once
+	w.bucket = func(ctx context.Context, l location.Location) (objstore.Store, error) {
+		store, err := location.Open(ctx, l)
+		return stalling{store, func(context.Context) {
+			once.Do(func() {
+				told := func() bool { w.clock.Advance(3 * time.Second); return w.job(job.ID).Progress.BytesTotal > 0 }
+				for end := time.Now().Add(time.Minute); !told() && time.Now().Before(end); {
+					time.Sleep(10 * time.Millisecond)
+				}
+				j := w.job(job.ID)
+				if p := j.Progress; p.Phase != backup.TaskHydrating || p.BytesTotal == 0 || p.BytesDone > p.BytesTotal {
+					t.Errorf("%+v", j)
+				}
+			})
+		}}, err
+	}
+	w.revive()
+	job = w.startStaged("r", stagedRequest(clusterID))
+	w.turns(w.over(job))
+	if j := w.job(job.ID); j.Status != backup.JobCompleted || j.TaskBytes(0) == 0 || j.Transferred() < j.TaskBytes(0) {
+		t.Errorf("%+v", j)
+	}
+}
+
 // stalling does something else before it puts a pack.
 type stalling struct {
 	objstore.Store
