@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ func Zone(name string) (*time.Location, error) {
 			break
 		}
 	}
-	if strings.EqualFold(name, "Local") { // that of this machine means nothing to anybody else
+	if ofMachine.MatchString(name) {
 		return nil, unknown(name)
 	}
 	zone, err := time.LoadLocation(name)
@@ -33,6 +34,10 @@ func Zone(name string) (*time.Location, error) {
 	}
 	return zone, nil
 }
+
+// ofMachine are names that mean something only where they are read: the zone this
+// machine is in, and files that some systems keep beside the zones.
+var ofMachine = regexp.MustCompile(`(?i)^(local|localtime|posixrules|(right|posix)/.*)$`)
 
 func unknown(name string) error {
 	return fmt.Errorf("time zone %q is not known, neither to Windows nor to the IANA database; did you mean %s?",

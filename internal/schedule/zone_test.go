@@ -24,7 +24,8 @@ func TestUnknownZoneSuggests(t *testing.T) {
 	for name, want := range map[string]string{
 		"W Europe Standard Time": `"W. Europe Standard Time"`, "Europe/Berln": `"Europe/Berlin"`, "Berlin": `"Europe/Berlin"`,
 		"Eastern Standart Time": `"Eastern Standard Time"`, "los angeles": `"America/Los_Angeles"`,
-		"Local": "not known", "../../etc/passwd": "not known", strings.Repeat("x", 10_000): "not known", "\x00": "not known",
+		"Local": "not known", "localtime": "not known", "posixrules": "not known", "right/Europe/Berlin": "not known", "posix/Europe/Berlin": "not known", "zone.tab": "not known",
+		"../../etc/passwd": "not known", strings.Repeat("x", 10_000): "not known", "\x00": "not known",
 	} {
 		zone, err := Zone(name)
 		if err == nil || !strings.Contains(err.Error(), want) {
