@@ -138,8 +138,19 @@ func TestSecondRegion(t *testing.T) {
 	if len(jobs) != 1 || jobs[0].(object)["id"] != name {
 		t.Errorf("jobs = %v", jobs)
 	}
+	second.listsAsAtHome(w, name)
 	checkNothingInClear(t, second.dir, cluster.keys)
 	second.refusesAtLocation(w, point)
+}
+
+// listsAsAtHome: the vault of the lost region and its jobs are in the lists of this one.
+func (w *world) listsAsAtHome(source *world, job string) {
+	w.t.Helper()
+	vaults := w.must(http.MethodGet, source.vault[:strings.LastIndex(source.vault, "/")], nil)["value"].([]any)
+	jobs := w.must(http.MethodGet, source.vault+"/backupJobs", nil)["value"].([]any)
+	if len(vaults) != 1 || vaults[0].(object)["id"] != source.vault || len(jobs) != 1 || jobs[0].(object)["id"] != job {
+		w.t.Errorf("vaults %v, jobs %v", vaults, jobs)
+	}
 }
 
 // actByUserIdentity lets the vault act by an identity of the user's for the instance.
