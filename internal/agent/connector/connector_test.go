@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,9 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -108,6 +111,10 @@ func TestRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, want: connector.CodeAlreadyThere},
+		"more requested than the limit": {prepare: func(_ *testing.T, w *world) {
+			w.chart.refusal = fmt.Errorf("apply chart: %w", apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "holdfast-agent",
+				field.ErrorList{field.Invalid(field.NewPath("resources", "requests"), "50", "must be less than or equal to cpu limit of 1")}))
+		}, want: connector.CodeNotValid},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,7 @@ const (
 type fakeChart struct {
 	mu       sync.Mutex
 	failures int
+	refusal  error // what every attempt fails with
 	applied  []map[string]any
 	removed  int
 	onApply  func()
@@ -51,6 +52,9 @@ func (f *fakeChart) Apply(_ context.Context, values map[string]any) error {
 	if f.failures > 0 {
 		f.failures--
 		return errors.New("etcd is away")
+	}
+	if f.refusal != nil {
+		return f.refusal
 	}
 	f.applied = append(f.applied, values)
 	if f.onApply != nil {

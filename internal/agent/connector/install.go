@@ -27,6 +27,8 @@ const (
 	CodeTypeNotKnown   = "UserErrorExtensionTypeNotSupported"
 	CodeAlreadyThere   = "UserErrorExtensionTypeAlreadyInstalled"
 	CodeVersionUnknown = "UserErrorExtensionVersionNotAvailable"
+	// CodeNotValid: the cluster will never take an object as it is declared.
+	CodeNotValid = "UserErrorExtensionObjectNotValid"
 	// CodeRetrying: an attempt failed and is made again, until the deadline.
 	CodeRetrying = "ExtensionAttemptFailed"
 )

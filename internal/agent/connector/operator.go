@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -155,6 +156,10 @@ func (o *Operator) stopped(ctx context.Context, j *job, err error) time.Duration
 	case errors.Is(err, errWait):
 	case errors.As(err, &problem):
 		o.fail(ctx, j, *problem)
+		return 0
+	case apierrors.IsInvalid(err):
+		o.fail(ctx, j, agentv1.Problem{Code: CodeNotValid, Target: j.extension.Spec.Name, Message: err.Error(),
+			Actions: []string{"Change the setting that the message tells of, then declare the extension again."}})
 		return 0
 	default:
 		again = lookAgain
