@@ -102,11 +102,12 @@ func TestExtension(t *testing.T) {
 				return err
 			}
 			_, err = agentops.Extend(tx, w.clock.Now(), agentops.NewID("op", string(agentv1.KindInstallExtension)), agentv1.ExtendRequest{LeaseToken: token,
-				Health: &agentv1.Health{Problems: []agentv1.Problem{{Code: "ExtensionPodUnschedulable", Message: "0/1 nodes are available: Insufficient cpu"}}}})
+				Health: &agentv1.Health{Problems: []agentv1.Problem{{Code: "ExtensionPodUnschedulable", Message: "0/1 nodes are available: Insufficient cpu.",
+					Actions: []string{"Add a node.", "Or wait."}}}}})
 			return err
 		})
 		first := says("ExtensionPodUnschedulable")
-		if !strings.Contains(first.Message, "Insufficient cpu") {
+		if first.Message != "0/1 nodes are available: Insufficient cpu. Add a node." {
 			t.Errorf("%+v", first)
 		}
 		w.clock.Advance(10 * time.Second)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast.dev/holdfast/internal/agentops"
@@ -42,6 +43,15 @@ func (t *turn) waitsForCluster(e *backup.Extension, o agentops.Operation) error 
 	return t.waits(e, problems)
 }
 
+// withRemedy is what a problem says, and the first thing to do about it: a line has
+// no room of its own for that.
+func withRemedy(p backup.Problem) string {
+	if len(p.Actions) == 0 {
+		return p.Message
+	}
+	return strings.TrimSuffix(p.Message, ".") + ". " + p.Actions[0]
+}
+
 // waits writes what stands in an extension's way into its statuses and those of
 // its operation, where people look. Warnings stay; a line that is known keeps its time.
 func (t *turn) waits(e *backup.Extension, problems []backup.Problem) error {
@@ -52,7 +62,7 @@ func (t *turn) waits(e *backup.Extension, problems []backup.Problem) error {
 		}
 	}
 	for _, p := range problems {
-		line := backup.ExtensionStatus{Code: string(p.Code), Level: levelError, Message: p.Message, Time: t.now.Format(time.RFC3339)}
+		line := backup.ExtensionStatus{Code: string(p.Code), Level: levelError, Message: withRemedy(p), Time: t.now.Format(time.RFC3339)}
 		for _, known := range e.Statuses {
 			if known.Code == line.Code && known.Message == line.Message {
 				line.Time = known.Time

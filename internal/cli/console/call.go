@@ -67,6 +67,9 @@ func (c *Console) operationProgress() func(*client.Status) {
 	spin := c.NewLine()
 	return func(s *client.Status) {
 		if reasons := s.Reasons(); len(reasons) > 0 {
+			for i := range reasons {
+				reasons[i] = strings.TrimSuffix(reasons[i], ".")
+			}
 			text := "Waiting: " + strings.Join(reasons, "; ")
 			spin.Log(text, text)
 			return
