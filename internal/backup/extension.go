@@ -133,7 +133,8 @@ func (e *Extension) SameAs(old *Extension) bool {
 
 // Busy refuses to do something while an operation changes the extension.
 func (e *Extension) Busy(what string) *Problem {
-	return NewProblem(CodeInvalidTransition, e.ID, "cannot %s while extension %s is %s", what, e.Name(), strings.ToLower(string(e.State)))
+	return NewProblem(CodeInvalidTransition, e.ID, "cannot %s while extension %s is %s", what, e.Name(), strings.ToLower(string(e.State))).
+		advise("Wait for the running operation to end; the statuses of the extension say what it waits for (holdfast k8s-extension show).")
 }
 
 // SettingOwner is what the protected setting of that name is bound to.

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"maps"
+	"strings"
 	"testing"
 )
 
@@ -63,6 +64,16 @@ func TestSameExtension(t *testing.T) {
 	e.Settings["cpuLimit"] = "1"
 	if e.SameAs(old) {
 		t.Error("another limit was overlooked")
+	}
+}
+
+// Who is refused while an operation goes on is told where it says what it waits for.
+func TestBusyExtension(t *testing.T) {
+	e := goodExtension()
+	e.State = StateUpdating
+	p := e.Busy("change it")
+	if !p.Retryable || !strings.Contains(p.Message, "is updating") || len(p.Actions) != 1 || !strings.Contains(p.Actions[0], "holdfast k8s-extension show") {
+		t.Errorf("%+v", p)
 	}
 }
 
