@@ -81,7 +81,7 @@ func (o options) api(ctx context.Context, dir string, match *regexp.Regexp) erro
 		if !apiWanted(match, database) {
 			continue
 		}
-		if err := o.apiOn(ctx, filepath.Join(dir, "api-"+database), database, match); err != nil {
+		if err := o.apiOn(ctx, filepath.Join(dir, "api-"+database), database); err != nil {
 			return fmt.Errorf("api on %s: %w", database, err)
 		}
 	}
@@ -97,17 +97,12 @@ func apiWanted(match *regexp.Regexp, database string) bool {
 	return false
 }
 
-func (o options) apiOn(ctx context.Context, dir, database string, match *regexp.Regexp) error {
-	p := apiPlace{Dir: dir, Instances: max(1, int(o.scale*apiInstances))}
-	url, stop, err := onDatabase(ctx, dir, database)
+func (o options) apiOn(ctx context.Context, dir, database string) error {
+	p, stop, err := o.filledOn(ctx, dir, database, apiInstances)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	p.Database = url
-	if err := p.fill(ctx); err != nil {
-		return fmt.Errorf("fill the catalog: %w", err)
-	}
 	output, err := apart(ctx, p, "-api", "-case", o.cases, "-profile", o.profile)
 	fmt.Printf("%s", output)
 	return err

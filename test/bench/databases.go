@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 
@@ -29,6 +30,38 @@ func onDatabase(ctx context.Context, dir, database string) (url string, stop fun
 		return "", nil, err
 	}
 	return url, stop, nil
+}
+
+// filledOn is onDatabase with a service's catalog of that many instances in it, or of
+// the share of them that is asked for.
+func (o options) filledOn(ctx context.Context, dir, database string, instances int) (p apiPlace, stop func(), err error) {
+	p = apiPlace{Dir: dir, Instances: max(1, int(o.scale*float64(instances)))}
+	if p.Database, stop, err = onDatabase(ctx, dir, database); err != nil {
+		return p, nil, err
+	}
+	if err := p.fill(ctx); err != nil {
+		stop()
+		return p, nil, fmt.Errorf("fill the catalog: %w", err)
+	}
+	return p, stop, nil
+}
+
+// inRounds does work and what limits it in turn, and returns the medians of what the
+// work took and of the limit's share of that.
+func inRounds(work, limit func() (float64, error)) (took, ratio float64, err error) {
+	var values, ratios []float64
+	for range rounds {
+		value, err := work()
+		if err != nil {
+			return 0, 0, err
+		}
+		least, err := limit()
+		if err != nil {
+			return 0, 0, err
+		}
+		values, ratios = append(values, value), append(ratios, least/value)
+	}
+	return median(values), median(ratios), nil
 }
 
 // apart measures a place in a process of its own, so that nothing else is in its

@@ -64,16 +64,11 @@ func (o options) retention(ctx context.Context, dir string, match *regexp.Regexp
 }
 
 func (o options) retentionOn(ctx context.Context, dir, database string) error {
-	p := apiPlace{Dir: dir, Instances: max(1, int(o.scale*retentionInstances))}
-	url, stop, err := onDatabase(ctx, dir, database)
+	p, stop, err := o.filledOn(ctx, dir, database, retentionInstances)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	p.Database = url
-	if err := p.fill(ctx); err != nil {
-		return fmt.Errorf("fill the catalog: %w", err)
-	}
 	output, err := apart(ctx, p, "-retention", "-profile", o.profile)
 	fmt.Printf("%s", output)
 	return err
@@ -101,20 +96,12 @@ func (p apiPlace) measureLooks(ctx context.Context, name string) (line string, e
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	store := sqlstore.New(db, func(context.Context, *sqlstore.Transaction, catalog.Job) error { return nil })
-	var values, ratios []float64
-	for range rounds {
-		work, err := p.lookAtAll(ctx, store)
-		if err != nil {
-			return "", err
-		}
-		limit, err := p.readAll(ctx, store)
-		if err != nil {
-			return "", err
-		}
-		values, ratios = append(values, work), append(ratios, limit/work)
+	took, ratio, err := inRounds(func() (float64, error) { return p.lookAtAll(ctx, store) }, func() (float64, error) { return p.readAll(ctx, store) })
+	if err != nil {
+		return "", err
 	}
 	rss, err := peakMemory("self")
-	return fmt.Sprintf("bench %s %.3g s ratio=%.2f peer=read-them rss=%d\n", name, median(values), median(ratios), rss/1e6), err
+	return fmt.Sprintf("bench %s %.3g s ratio=%.2f peer=read-them rss=%d\n", name, took, ratio, rss/1e6), err
 }
 
 // lookAtAll lets the service look at the recovery points of every instance, as it

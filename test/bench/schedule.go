@@ -105,10 +105,7 @@ func scheduleChild(ctx context.Context) error {
 		return err
 	}
 	defer closeAll()
-	database := "sqlite"
-	if p.Database != "" {
-		database = "postgres"
-	}
+	database := apiPlace{Database: p.Database}.database()
 	for _, c := range scheduleCases {
 		line, err := c.measure(ctx, &p, database)
 		if err != nil {
@@ -120,21 +117,13 @@ func scheduleChild(ctx context.Context) error {
 }
 
 func (c scheduleCase) measure(ctx context.Context, p *schedulePlace, database string) (string, error) {
-	var values, ratios []float64
-	for range rounds {
-		work, err := c.work(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		limit, err := c.limit(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		values, ratios = append(values, work*c.scale), append(ratios, limit/work)
+	took, ratio, err := inRounds(func() (float64, error) { return c.work(ctx, p) }, func() (float64, error) { return c.limit(ctx, p) })
+	if err != nil {
+		return "", err
 	}
 	rss, err := peakMemory("self")
 	return fmt.Sprintf("bench %s-%s %.4g %s ratio=%.2f peer=%s rss=%d",
-		c.name, database, median(values), c.unit, median(ratios), c.peer, rss/1e6), err
+		c.name, database, took*c.scale, c.unit, ratio, c.peer, rss/1e6), err
 }
 
 // open opens the catalog, and protects all instances.
