@@ -476,14 +476,14 @@ func TestJobShowTellsWhatToDo(t *testing.T) {
 	}
 }
 
-// TestStatusInTheSecondRegion: there the vault has no jobs and no recovery points of
-// its own, only what its replica tells.
+// TestStatusInTheSecondRegion: there the vault has no recovery points of its own, only
+// what its replica tells, and the jobs of that region.
 func TestStatusInTheSecondRegion(t *testing.T) {
 	f := newFixture(t)
 	west := "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/locations/west"
 	f.answers["GET "+vaultPath] = `{"location":"east","properties":{"replicatedRegions":["west"]}}`
 	f.answers["GET "+vaultPath+"/backupInstances"] = `{"value":[{"id":"/i","name":"i","properties":{"friendlyName":"shop"}}]}`
-	f.answers["GET "+west+"/fetchCrossRegionRestoreJobs"] = `{"value":[{"properties":{"backupInstanceId":"/i","operation":"CrossRegionRestore","status":"Completed","startTime":"2026-01-02T00:00:00Z"}}]}`
+	f.answers["GET "+vaultPath+"/backupJobs"] = `{"value":[{"properties":{"backupInstanceId":"/i","operation":"CrossRegionRestore","status":"Completed","startTime":"2026-01-02T00:00:00Z"}}]}`
 	f.answers["GET "+west+"/fetchSecondaryRecoveryPoints"] = `{"value":[` + oneStore + `]}`
 	if out := f.must("status", "-o", "table"); !strings.Contains(out, "shop") || !strings.Contains(out, "CrossRegionRestore") || !strings.Contains(out, "1 operational") {
 		t.Error(out)

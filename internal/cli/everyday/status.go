@@ -32,9 +32,6 @@ func status(c *console.Console) *cobra.Command {
 			return list, err
 		}
 		jobs, err := c.List(cmd.Context(), v+"/backupJobs", vault.Version)
-		if client.IsNotFound(err) { // so do services there that list none of such a vault
-			jobs, err = instance.SecondaryJobs(cmd.Context(), c, "")
-		}
 		if err != nil {
 			return err
 		}

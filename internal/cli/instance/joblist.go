@@ -83,7 +83,7 @@ func listJobs(c *console.Console, use, short string) *cobra.Command {
 		}
 		var out []json.RawMessage
 		if secondary {
-			out, err = SecondaryJobs(cmd.Context(), c, selected.filter())
+			out, err = secondaryJobs(cmd.Context(), c, selected.filter())
 		} else {
 			out, err = c.List(cmd.Context(), v+"/backupJobs"+selected.query(), vault.Version)
 		}

@@ -70,9 +70,9 @@ func SecondaryPoints(ctx context.Context, c *console.Console, name, filter strin
 	return s.list(ctx, c, "fetchSecondaryRecoveryPoints", url.Values{"sourceBackupInstanceId": {path}, "$filter": {filter}})
 }
 
-// SecondaryJobs lists the cross region restores of the vault that a filter selects;
+// secondaryJobs lists the cross region restores of the vault that a filter selects;
 // empty for all.
-func SecondaryJobs(ctx context.Context, c *console.Console, filter string) ([]json.RawMessage, error) {
+func secondaryJobs(ctx context.Context, c *console.Console, filter string) ([]json.RawMessage, error) {
 	path, err := c.VaultPath()
 	if err != nil {
 		return nil, err
